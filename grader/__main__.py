@@ -1,0 +1,75 @@
+"""`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from grader import STEPS
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="grader", description="Grade one step of a submission, or all.", allow_abbrev=False
+    )
+    parser.add_argument("step", help="01 to 08, or all")
+    parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
+    parser.add_argument("--results", type=Path, help="write the result there as Gradescope's JSON")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
+    parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    options = arguments()
+    if sys.platform != "linux":
+        print("Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container.", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.step == "all":
+        return grade_all(options)
+    return grade(options, options.step)[1]
+
+
+def grade_all(options: argparse.Namespace) -> int:
+    from grader.report import files, gradescope
+
+    graded = [grade(options, step, write=False) for step in STEPS]
+    results = [result for result, _ in graded]
+    if options.results:
+        files.write_whole(options.results, gradescope.together(results))
+    total = sum(result.score for result in results)
+    print(f"\nall steps: {total} of {100 * len(STEPS)} points")
+    return max(status for _, status in graded)
+
+
+def grade(options: argparse.Namespace, name: str, write: bool = True):  # type: ignore[no-untyped-def]
+    from grader.finding import CannotGrade
+    from grader.grading import Grading, step_named
+    from grader.record import Result
+    from grader.report import files, gradescope, text
+    from grader.run import run
+
+    result = Result(name, str(options.submission))
+    try:
+        result.step = step_named(name)
+        grading = Grading(options.submission, result.step, options.python)
+    except CannotGrade as error:
+        result.error = str(error)
+    else:
+        try:
+            print(f"{result.step}: {options.submission}", flush=True)
+            run(grading, result, select=options.k)
+        finally:
+            grading.close()
+    if options.results and write:
+        files.write_whole(options.results, gradescope.results(result))
+    if result.error:
+        print(text.summary(result), file=sys.stderr)
+    else:
+        print(text.summary(result), flush=True)
+    return result, result.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""A raw-socket client that does one thing at a time and keeps a diary of it.
+
+No method waits: what a server must do first is waited for in one place, `grader.waiting`.
+"""
+
+import array
+import fcntl
+import socket
+import struct
+import termios
+import time
+from typing import NamedTuple
+
+from grader.kernel import SYN_RECV, NetlinkSockets, ProcSockets, Socket
+from grader.reply import Malformed, Reply, ReplyReader
+
+ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
+
+
+class Event(NamedTuple):
+    """A line of the diary: seconds by time.monotonic(), what happened, and the bytes or words of it."""
+
+    time: float
+    what: str  # connecting, connected, sent, received, replied, half-closed, reset, closed, ended, malformed
+    detail: str
+
+
+def request(target: str, *, method: str = "GET", version: str = "1.1", headers: tuple[str, ...] = ()) -> bytes:
+    """A whole request head for `target` as it is to stand in the request line."""
+    lines = [f"{method} {target} HTTP/{version}", "Host: kata.test", *headers]
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
+
+
+class Client:
+    """One connection. `reading` off makes it a client that has stopped reading."""
+
+    def __init__(self, name: str, address: tuple[str, int], *, window: int = 0):
+        self.name = name
+        self.address = address
+        self.reading = True
+        self.connected = False
+        self.arrived = False  # the server's side of the connection has been seen
+        self.ended = ""  # how the server ended it: "end of stream", "reset", "refused"
+        self.malformed = ""
+        self.closed = False
+        self.outbox = b""
+        self.received = 0
+        self.first_bytes = b""
+        self.sent_bytes = b""
+        self.reader = ReplyReader()
+        self.diary: list[Event] = []
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        if window:  # before connecting, so that the window is never offered larger; socket(7) doubles it
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.write("connecting", "%s:%d" % address)
+        error = self.socket.connect_ex(address)
+        self.local: tuple[str, int] = self.socket.getsockname()
+        if error == 0:
+            self.note_connected()
+
+    @property
+    def replies(self) -> list[Reply]:
+        return self.reader.replies
+
+    def write(self, what: str, detail: str = "") -> None:
+        self.diary.append(Event(time.monotonic(), what, detail))
+
+    def note_connected(self) -> None:
+        self.connected = True
+        self.local = self.socket.getsockname()
+        self.write("connected")
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, or as many as the connection takes now; `pump` sends the rest."""
+        self.sent_bytes = (self.sent_bytes + data)[:4096]
+        self.outbox += data
+        self.write("sent", excerpt(data))
+        self.push()
+
+    def push(self) -> None:
+        while self.outbox and self.connected and not self.closed:
+            try:
+                self.outbox = self.outbox[self.socket.send(self.outbox) :]
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self.outbox = b""
+                self.end("reset", error.strerror or str(error))
+
+    def half_close(self) -> None:
+        """Shut down the sending side, shutdown(2) SHUT_WR."""
+        self.write("half-closed")
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.end("reset", error.strerror or str(error))
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.write("closed")
+            self.socket.close()
+
+    def reset(self) -> None:
+        """Vanish: the kernel sends RST instead of FIN, socket(7) SO_LINGER with a time of 0."""
+        if not self.closed:
+            self.closed = True
+            self.write("reset")
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.socket.close()
+
+    def end(self, how: str, detail: str = "") -> None:
+        if not self.ended:
+            self.ended = how
+            self.write("ended", f"{how}{': ' if detail else ''}{detail}")
+
+    def open_window(self) -> None:
+        """A slow reader reads on, and faster."""
+        self.reading = True
+        self.write("reads on")
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
+    def pump(self) -> bool:
+        """Move what can move now, without waiting. True if anything did."""
+        before = (self.connected, len(self.outbox), self.received, self.ended)
+        if self.closed or self.ended:
+            return False
+        if not self.connected:
+            self.try_connect()
+        if self.connected:
+            self.push()
+            while self.reading and not self.ended and not self.closed:
+                try:
+                    data = self.socket.recv(1 << 18)
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    self.end("reset", error.strerror or str(error))
+                    break
+                self.take(data)
+        return before != (self.connected, len(self.outbox), self.received, self.ended)
+
+    def try_connect(self) -> None:
+        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self.end("refused", str(OSError(error)))
+            return
+        try:
+            self.socket.getpeername()
+        except OSError:
+            return
+        self.note_connected()
+
+    def take(self, data: bytes) -> None:
+        self.received += len(data)
+        self.first_bytes = (self.first_bytes + data)[:4096]
+        if data:
+            self.write("received", f"{len(data)} bytes")
+        known = len(self.replies)
+        try:
+            if not self.malformed:
+                self.reader.feed(data)
+        except Malformed as error:
+            self.malformed = str(error)
+            self.write("malformed", self.malformed)
+        for reply in self.replies[known:]:
+            self.write("replied", f"{reply.status}, {len(reply.body)} bytes of body")
+        if not data:
+            self.end("end of stream")
+        elif self.received > ENOUGH:
+            self.malformed = self.malformed or f"the answer goes on past {ENOUGH} bytes"
+            self.reset()
+
+    def row(self, sockets: NetlinkSockets | ProcSockets) -> Socket | None:
+        """The server's side of this connection as the kernel has it; None if there is none (any more)."""
+        row = sockets.connection(self.address, self.local)
+        if row and row.state != SYN_RECV:
+            self.arrived = True
+        return row
+
+    def unacknowledged(self) -> int:
+        """Bytes that we have sent and the server's kernel has not taken yet, tcp(7) SIOCOUTQ."""
+        if self.closed or self.ended:
+            return 0
+        size = array.array("i", [0])
+        fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, size)
+        return size[0]
+
+
+def excerpt(data: bytes, limit: int = 200) -> str:
+    """Bytes as a person can read them; a cut is said where it is."""
+    text = data[:limit].decode("latin-1").encode("unicode_escape").decode()
+    return text if len(data) <= limit else f"{text} [... {len(data) - limit} bytes more]"

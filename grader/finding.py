@@ -1,0 +1,34 @@
+"""A failed check as data. Reports turn it into text; no check ever formats its own message."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Finding(AssertionError):
+    """What a failed check says.
+
+    did: what the clients did, in order. expected: what the contract asks for. saw: what happened
+    instead. how: how the grader knows that waiting longer would not help. stood: where the server's
+    processes and threads were. look_at: a question that leads to the bug. repeat: how to see it by hand.
+    """
+
+    expected: str
+    saw: str
+    did: list[str] = field(default_factory=list)
+    how: str = ""
+    stood: list[str] = field(default_factory=list)
+    look_at: str = ""
+    repeat: str = ""
+    printed: str = ""
+    diary: list[dict[str, object]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}; saw {self.saw}"
+
+
+class CannotGrade(Exception):
+    """Nothing can be graded; the text says why and what to do."""
+
+
+class GraderFault(Exception):
+    """The grader could not judge, through no fault of the server."""

@@ -1,0 +1,188 @@
+"""One grading run: the submission's copy, the document root, and every server that is started from them."""
+
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from grader import STEPS, waiting
+from grader.docroot import DocumentRoot
+from grader.finding import CannotGrade
+from grader.launch import Launch, Workshop, prepare_grader, reap_orphans
+from grader.subject import Server
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MOST_FILES, MOST_BYTES = 2000, 64 << 20
+TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
+
+
+def find_server(submission: Path, step: str) -> Path:
+    """The server to grade. Raises CannotGrade with a line that says what to do."""
+    if not submission.is_dir():
+        raise CannotGrade(f"{submission} is no folder; give the one that holds {step}/server.py")
+    script = submission / step / "server.py"
+    if not script.exists():
+        raise CannotGrade(f"{script} is not there; a submission is a folder that holds {step}/server.py")
+    if not script.is_file():
+        raise CannotGrade(f"{script} is not a regular file")
+    try:
+        script.read_bytes()
+    except OSError as error:
+        raise CannotGrade(f"{script} cannot be read: {error.strerror}") from None
+    return script
+
+
+class Grading:
+    """What lasts for a run. `close` ends every server and removes every file."""
+
+    def __init__(self, submission: Path, step: str, python: str = sys.executable):
+        self.step = step
+        self.script = find_server(submission, step)
+        self.source = self.script.read_bytes()
+        self.python = python
+        prepare_grader()
+        self.workshop = Workshop()
+        self.launches: list[Launch] = []
+        try:
+            self.root = DocumentRoot(self.workshop.folder("site"))
+            self.root.add_outside()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def long(self) -> bool:
+        return "keepalive" in self.step
+
+    @property
+    def todo(self) -> str:
+        """The first task of the skeleton that is still open in the learner's file."""
+        found = TODO.findall(self.source.decode("utf-8", "replace"))
+        return min(found, key=lambda match: int(match[1]))[0] if found else ""
+
+    def copy(self) -> Path:
+        """A fresh copy of the step's folder: whatever a server does to its own files, the next starts clean."""
+        folder = self.workshop.folder("submission") / self.step
+        total = 0
+        for count, path in enumerate(self.script.parent.rglob("*")):
+            total += path.lstat().st_size
+            if count >= MOST_FILES or total > MOST_BYTES:
+                raise CannotGrade(
+                    f"{self.script.parent} holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB; "
+                    "hand in server.py and what it imports"
+                )
+        shutil.copytree(self.script.parent, folder, symlinks=True, ignore=ignore_odd_files)
+        (folder / "server.py").unlink()
+        (folder / "server.py").write_bytes(self.source)
+        return folder / "server.py"
+
+    def launch(self, *arguments: str) -> Launch:
+        """Start a server with these arguments and wait for nothing."""
+        work = self.workshop.folder("work")
+        launch = Launch(self.python, self.copy(), list(arguments), work)
+        self.launches.append(launch)
+        return launch
+
+    def start(self, *arguments: str) -> Server:
+        """Start a server and wait until it listens. Raises Finding if it never does."""
+        given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
+        for name, value in zip(arguments[::2], arguments[1::2], strict=True):
+            given[given.index(name) + 1] = value
+        server = Server(self.launch(*given), self.root, long=self.long)
+        server.did(f"started `python server.py {' '.join(given[:4])} --root DIR`")
+        self.wait_for_listener(server)
+        return server
+
+    @staticmethod
+    def wait_for_listener(server: Server) -> None:
+        def listens() -> bool:
+            server.launch.listener = server.launch.find_listener()
+            return server.launch.listener is not None
+
+        server.must(
+            listens,
+            "a socket that listens",
+            saw=lambda: "the server ended" if server.gone() else "no listening socket",
+            look_at="which call makes a bound socket a listening one?",
+        )
+        server.told.clear()
+
+    def end(self, launch: Launch) -> None:
+        launch.end()
+        if launch in self.launches:
+            self.launches.remove(launch)
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[Server]:
+        """A server of a check's own, ended with the check."""
+        server = self.start(*arguments)
+        try:
+            yield server
+        finally:
+            server.leave()
+            self.end(server.launch)
+
+    def close(self) -> None:
+        for launch in list(self.launches):
+            self.end(launch)
+        reap_orphans()
+        self.workshop.remove()
+
+
+def ignore_odd_files(folder: str, names: list[str]) -> list[str]:
+    """Only files, folders and links are copied: opening a FIFO would wait for ever."""
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if name == "__pycache__" or not any(kind(mode) for kind in kinds)]
+
+
+class Shared:
+    """One server for many checks, as long as each leaves it clean; else a new one for the next."""
+
+    def __init__(self, grading: Grading):
+        self.grading = grading
+        self.server: Server | None = None
+
+    def get(self) -> Server:
+        if self.server is None:
+            self.server = self.grading.start()
+        self.server.told.clear()
+        self.server.named = 0
+        self.server.printed_before = self.server.launch.output.total
+        return self.server
+
+    def give_back(self, passed: bool) -> None:
+        """Keep the server only if the kernel shows that nothing of the last check is left in it."""
+        server = self.server
+        if server is None:
+            return
+        server.leave()
+        if not passed or not server.until(lambda: self.is_clean(server), waiting.PATIENCE / 30):
+            self.drop()
+        else:
+            server.departed.clear()
+
+    @staticmethod
+    def is_clean(server: Server) -> bool:
+        if server.launch.status is not None or not server.listens():
+            return False
+        return all(map(server.forgotten, server.departed)) and server.client_descriptors() == 0
+
+    def drop(self) -> None:
+        if self.server is not None:
+            self.grading.end(self.server.launch)
+            self.server = None
+
+
+def step_named(text: str) -> str:
+    """`5`, `05`, `step05` or `05_nonblocking` -> the step's folder. Raises CannotGrade."""
+    digits = text.removeprefix("step").split("_")[0].zfill(2)
+    for step in STEPS:
+        if step.startswith(digits + "_") and text in (step, *("step" + digits, digits, digits.lstrip("0"))):
+            return step
+    raise CannotGrade(f"there is no step {text!r}; the steps are 01 to {len(STEPS):02}")
+
+

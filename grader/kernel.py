@@ -1,0 +1,289 @@
+"""What the kernel says of processes and sockets: facts, no opinions.
+
+`Proc` reads a /proc tree (proc(5)); its root is a parameter, so that a made-up tree tests it.
+`sockets()` finds TCP sockets by netlink (sock_diag(7)), which costs microseconds a look-up, or,
+where netlink is closed to us, by `/proc/net/tcp`, which costs milliseconds and says the same.
+"""
+
+import errno
+import os
+import platform
+import socket
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+# TCP states as the kernel numbers them, include/net/tcp_states.h.
+ESTABLISHED, SYN_SENT, SYN_RECV, FIN_WAIT1, FIN_WAIT2, TIME_WAIT = 1, 2, 3, 4, 5, 6
+CLOSE, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING = 7, 8, 9, 10, 11
+STATE_NAMES = (
+    "?",
+    *("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT"),
+    *("CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING"),
+)
+
+# System call numbers, arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h:
+# only those a server can sleep in. Elsewhere a number stays a number, and nothing is proven from it.
+SYSCALLS = {
+    "x86_64": {
+        0: "read", 1: "write", 2: "open", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause",
+        35: "nanosleep", 40: "sendfile", 42: "connect", 43: "accept", 44: "sendto", 45: "recvfrom",
+        46: "sendmsg", 47: "recvmsg", 61: "wait4", 72: "fcntl", 73: "flock", 128: "rt_sigtimedwait",
+        130: "rt_sigsuspend", 202: "futex", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid",
+        257: "openat", 270: "pselect6", 271: "ppoll", 275: "splice", 281: "epoll_pwait", 288: "accept4",
+        299: "recvmmsg", 441: "epoll_pwait2",
+    },
+    "aarch64": {
+        22: "epoll_pwait", 25: "fcntl", 32: "flock", 56: "openat", 63: "read", 64: "write", 65: "readv",
+        66: "writev", 71: "sendfile", 72: "pselect6", 73: "ppoll", 76: "splice", 95: "waitid", 98: "futex",
+        101: "nanosleep", 115: "clock_nanosleep", 133: "rt_sigsuspend", 137: "rt_sigtimedwait",
+        202: "accept", 203: "connect", 206: "sendto", 207: "recvfrom", 211: "sendmsg", 212: "recvmsg",
+        242: "accept4", 243: "recvmmsg", 260: "wait4", 441: "epoll_pwait2",
+    },
+}.get(platform.machine(), {})  # fmt: skip
+
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of /proc/PID/stat: identity, kinship, state letter and CPU time used (seconds)."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    session: int
+    cpu: float
+    started: int  # clock ticks after boot: with the pid, it tells a process from a later namesake
+
+
+@dataclass(frozen=True)
+class Task:
+    """A thread at one moment: its state letter, how often it was switched out, and the call it is in."""
+
+    pid: int
+    tid: int
+    state: str
+    voluntary: int  # it went to sleep by itself
+    switches: int  # voluntary or not
+    call: str | None  # name of the system call; "running"; None where the kernel does not tell
+    args: tuple[int, ...] = ()
+
+    @property
+    def descriptor(self) -> int:
+        return self.args[0] if self.args else -1
+
+
+class Proc:
+    """A /proc tree. What has vanished between two looks reads as absent, never as an error."""
+
+    def __init__(self, root: str | Path = "/proc"):
+        self.root = str(root)
+
+    def read(self, *names: object) -> str:
+        try:
+            with open("/".join((self.root, *map(str, names))), "rb") as file:
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def numbers(self, *names: object) -> list[int]:
+        try:
+            entries = os.listdir("/".join((self.root, *map(str, names))))
+        except OSError:
+            return []
+        return sorted(int(entry) for entry in entries if entry.isdigit())
+
+    def process(self, pid: int) -> Process | None:
+        line = self.read(pid, "stat")
+        name_end = line.rfind(")")  # a name may hold spaces and brackets
+        fields = line[name_end + 2 :].split()
+        if len(fields) < 20:
+            return None
+        name = line[line.find("(") + 1 : name_end]
+        cpu = (int(fields[11]) + int(fields[12])) * TICK
+        return Process(pid, name, fields[0], int(fields[1]), int(fields[3]), cpu, int(fields[19]))
+
+    def processes(self) -> dict[int, Process]:
+        found = (self.process(pid) for pid in self.numbers())
+        return {process.pid: process for process in found if process}
+
+    def tasks(self, pid: int) -> list[Task]:
+        found = (self.task(pid, tid) for tid in self.numbers(pid, "task"))
+        return [task for task in found if task]
+
+    def task(self, pid: int, tid: int) -> Task | None:
+        state, voluntary, involuntary = "", 0, 0
+        for line in self.read(pid, "task", tid, "status").splitlines():
+            key, _, value = line.partition(":")
+            if key == "State":
+                state = value.split()[0]
+            elif key == "voluntary_ctxt_switches":
+                voluntary = int(value)
+            elif key == "nonvoluntary_ctxt_switches":
+                involuntary = int(value)
+        if not state:
+            return None
+        call, args = self.call(pid, tid)
+        return Task(pid, tid, state, voluntary, voluntary + involuntary, call, args)
+
+    def call(self, pid: int, tid: int) -> tuple[str | None, tuple[int, ...]]:
+        """The system call a thread is in and its six arguments, proc_pid_syscall(5)."""
+        fields = self.read(pid, "task", tid, "syscall").split()
+        if not fields:
+            return None, ()
+        if fields[0] == "running":
+            return "running", ()
+        number = int(fields[0])
+        return SYSCALLS.get(number, f"system call {number}"), tuple(int(field, 16) for field in fields[1:7])
+
+    def descriptors(self, pid: int) -> dict[int, str]:
+        """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path."""
+        table = {}
+        for number in self.numbers(pid, "fd"):
+            try:
+                table[number] = os.readlink(f"{self.root}/{pid}/fd/{number}")
+            except OSError:
+                continue
+        return table
+
+    def flags(self, pid: int, descriptor: int) -> int:
+        """The file status flags of an open descriptor, as open(2) numbers them."""
+        for line in self.read(pid, "fdinfo", descriptor).splitlines():
+            if line.startswith("flags:"):
+                return int(line.split()[1], 8)
+        return 0
+
+    def watched(self, pid: int, descriptor: int) -> dict[int, int]:
+        """What an epoll descriptor watches: inode of each target -> its event mask, proc_pid_fdinfo(5)."""
+        targets = {}
+        for line in self.read(pid, "fdinfo", descriptor).splitlines():
+            fields = line.replace(":", ": ").split()
+            if line.startswith("tfd:") and "ino:" in fields:
+                targets[int(fields[fields.index("ino:") + 1], 16)] = int(fields[3], 16)
+        return targets
+
+    def catches(self, pid: int, signal_number: int) -> bool:
+        """Whether a process has a handler of its own for a signal."""
+        for line in self.read(pid, "status").splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (signal_number - 1) & 1)
+        return False
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A TCP socket: of a connection `unread` bytes wait to be read and `unsent` are not yet
+    acknowledged; of a listener `unread` connections wait to be accepted, `unsent` is the most that may.
+    Inode 0: no process holds it."""
+
+    state: int
+    unread: int
+    unsent: int
+    inode: int
+    address: tuple[str, int] = ("", 0)
+
+    def __str__(self) -> str:
+        return STATE_NAMES[self.state] if self.state < len(STATE_NAMES) else f"state {self.state}"
+
+
+class NetlinkSockets:
+    """TCP sockets by sock_diag(7). Raises OSError where netlink cannot be used."""
+
+    REQUEST, DUMP, DIAG = 1, 0x300, 20
+
+    def __init__(self) -> None:
+        self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 4)
+        self.netlink.settimeout(5)
+        self.listeners()
+
+    def ask(self, family: int, states: int, flags: int, ports: bytes, addresses: bytes) -> bytes:
+        diag = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, states)
+        body = diag + ports + addresses + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+        self.netlink.send(struct.pack("=IHHII", 16 + len(body), self.DIAG, flags, 0, 0) + body)
+        return self.netlink.recv(1 << 16)
+
+    @staticmethod
+    def row(message: bytes) -> Socket:
+        family, state = message[0], message[1]
+        port = int.from_bytes(message[4:6], "big")
+        address = socket.inet_ntop(family, message[8 : 12 if family == socket.AF_INET else 24])
+        unread, unsent, _, inode = struct.unpack_from("=IIII", message, 56)
+        return Socket(state, unread, unsent, inode, (address, port))
+
+    def connection(self, local: tuple[str, int], peer: tuple[str, int]) -> Socket | None:
+        """The socket with these two IPv4 ends, or None."""
+        ports = struct.pack(">HH", local[1], peer[1])
+        ends = socket.inet_aton(local[0]).ljust(16, b"\0") + socket.inet_aton(peer[0]).ljust(16, b"\0")
+        reply = self.ask(socket.AF_INET, 0xFFFFFFFF, self.REQUEST, ports, ends)
+        kind = struct.unpack_from("=IH", reply)[1]
+        if kind != self.DIAG:
+            return None
+        found = self.row(reply[16:])
+        # An absent connection is answered with the listener that would have taken it.
+        return None if found.state == LISTEN else found
+
+    def listeners(self) -> list[Socket]:
+        """Every listening TCP socket, IPv4 and IPv6."""
+        found = []
+        for family in (socket.AF_INET, socket.AF_INET6):
+            reply = self.ask(family, 1 << LISTEN, self.REQUEST | self.DUMP, b"\0" * 4, b"\0" * 32)
+            while reply:
+                length, kind = struct.unpack_from("=IH", reply)
+                if kind == 3:  # NLMSG_DONE
+                    break
+                if kind == 2:  # NLMSG_ERROR
+                    raise OSError(-struct.unpack_from("=i", reply, 16)[0], "netlink refuses to list sockets")
+                found.append(self.row(reply[16:length]))
+                reply = reply[(length + 3) & ~3 :] or self.netlink.recv(1 << 16)
+        return found
+
+
+class ProcSockets:
+    """The same facts from /proc/net/tcp and tcp6."""
+
+    def __init__(self, proc: Proc):
+        self.proc = proc
+
+    def rows(self) -> list[tuple[Socket, tuple[str, int]]]:
+        found = []
+        for name in ("tcp", "tcp6"):
+            for line in self.proc.read("net", name).splitlines()[1:]:
+                _, local, peer, state, queues, _, _, _, _, inode = line.split()[:10]
+                unsent, unread = (int(size, 16) for size in queues.split(":"))
+                number = int(state, 16)
+                number = SYN_RECV if number == 12 else number
+                ours = Socket(number, unread, unsent, int(inode), self.address(local))
+                found.append((ours, self.address(peer)))
+        return found
+
+    @staticmethod
+    def address(text: str) -> tuple[str, int]:
+        """`0100007F:1ED2`: each 32-bit word in the machine's byte order, the port as written."""
+        host, port = text.split(":")
+        words = [int(host[at : at + 8], 16).to_bytes(4, "little") for at in range(0, len(host), 8)]
+        packed = b"".join(words)
+        if packed.startswith(b"\0" * 10 + b"\xff\xff"):
+            packed = packed[12:]
+        family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
+        return socket.inet_ntop(family, packed), int(port, 16)
+
+    def connection(self, local: tuple[str, int], peer: tuple[str, int]) -> Socket | None:
+        for ours, theirs in self.rows():
+            if ours.address == local and theirs == peer and ours.state != LISTEN:
+                return ours
+        return None
+
+    def listeners(self) -> list[Socket]:
+        return [ours for ours, _ in self.rows() if ours.state == LISTEN]
+
+
+def sockets(proc: Proc) -> NetlinkSockets | ProcSockets:
+    """The quick way to ask of sockets where it is open to us, else the slow one."""
+    try:
+        return NetlinkSockets()
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise
+        return ProcSockets(proc)

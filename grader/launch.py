@@ -1,0 +1,234 @@
+"""Start a server, know its family and its port, signal it, and end it with everything it has started.
+
+The grader is the family's subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): an orphan, however often it
+forked or whatever session it fled to, becomes the grader's child, so that nothing escapes the end.
+"""
+
+import ctypes
+import os
+import resource
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from grader.kernel import Proc, Process, Socket, sockets
+
+PR_SET_CHILD_SUBREAPER = 36
+TOKEN = "EIGHT_SERVERS_RUN"
+
+_own: set[int] = set()  # children that the grader itself has started and will reap
+
+
+def prepare_grader() -> None:
+    """Once for a run: adopt orphans, lift the soft limit of descriptors, undo inherited ignores.
+
+    A background job's children inherit SIGINT ignored; a server must see it at its default.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+class Output:
+    """What a server prints, drained by a thread so that it never waits for us: the first and last parts.
+
+    A pipe and not a file: a server that prints 100 MB fills no disk, and one that prints much is no slower.
+    """
+
+    HEAD, TAIL = 16 << 10, 64 << 10  # bytes
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        self.inode = os.fstat(self.reader).st_ino
+        self.total = 0
+        self.head = b""
+        self.tail: deque[bytes] = deque()
+        self.tail_size = 0
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.drain, daemon=True)
+        self.thread.start()
+
+    def drain(self) -> None:
+        while chunk := os.read(self.reader, 1 << 16):
+            with self.lock:
+                self.total += len(chunk)
+                room = self.HEAD - len(self.head)
+                if room > 0:
+                    self.head, chunk = self.head + chunk[:room], chunk[room:]
+                if chunk:
+                    self.tail.append(chunk)
+                    self.tail_size += len(chunk)
+                while self.tail_size - len(self.tail[0] if self.tail else b"") > self.TAIL:
+                    self.tail_size -= len(self.tail.popleft())
+
+    def text(self, since: int = 0) -> str:
+        """What was printed from byte `since` on; a cut in the middle is said where it is."""
+        with self.lock:
+            tail = b"".join(self.tail)
+            lost = self.total - len(self.head) - len(tail)
+            gap = b"\n[... %d bytes not kept ...]\n" % lost if lost else b""
+            if since >= len(self.head) + lost:
+                kept = tail[since - len(self.head) - lost :]
+            else:
+                kept = self.head[since:] + gap + tail
+        return kept.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end."""
+        self.thread.join(5)
+        if not self.thread.is_alive():
+            os.close(self.reader)
+
+
+class Workshop:
+    """The run's one temporary folder: copies of the submission, document roots, working folders."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="eight-servers-")).resolve()
+        self.count = 0
+
+    def folder(self, name: str) -> Path:
+        self.count += 1
+        path = self.path / f"{name}-{self.count}"
+        path.mkdir()
+        return path
+
+    def remove(self) -> None:
+        def unlock(function, path, _error) -> None:
+            try:
+                os.chmod(os.path.dirname(path), stat.S_IRWXU)
+                if not os.path.islink(path):
+                    os.chmod(path, stat.S_IRWXU)
+                function(path)
+            except OSError:
+                pass
+
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(self.path, onexc=unlock)
+        else:
+            shutil.rmtree(self.path, onerror=unlock)
+
+
+class Launch:
+    """A started server and its family. `listener` is its listening socket once it has one."""
+
+    def __init__(self, python: str, script: Path, arguments: list[str], folder: Path):
+        self.proc = Proc()
+        self.sockets = sockets(self.proc)
+        self.arguments = arguments
+        self.script = script
+        self.token = secrets.token_hex(8)
+        self.output = Output()
+        self.started = time.monotonic()
+        self.listener: Socket | None = None
+        self.over = False
+        self.popen = subprocess.Popen(
+            [python, str(script), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self.output.writer,
+            stderr=self.output.writer,
+            cwd=folder,
+            env=self.environment(folder),
+            start_new_session=True,
+        )
+        os.close(self.output.writer)
+        _own.add(self.popen.pid)
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            TOKEN: self.token,
+        }
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def status(self) -> int | None:
+        """The main process's exit status, negative for a signal; None while it runs."""
+        return self.popen.poll()
+
+    def family(self) -> dict[int, Process]:
+        """Every process of the server, zombies included: its session, their descendants, its orphans."""
+        processes = self.proc.processes()
+        members = {pid for pid, process in processes.items() if process.session == self.pid}
+        members |= {pid for pid, process in processes.items() if self.is_orphan(process)}
+        grown = True
+        while grown:
+            grown = False
+            for pid, process in processes.items():
+                if process.parent in members and pid not in members:
+                    members.add(pid)
+                    grown = True
+        return {pid: processes[pid] for pid in sorted(members)}
+
+    def is_orphan(self, process: Process) -> bool:
+        if process.parent != os.getpid() or process.pid in _own:
+            return False
+        return f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0")
+
+    def find_listener(self) -> Socket | None:
+        """The listening socket that the family holds; of several, the one on the port asked for first."""
+        held = {target for pid in self.family() for target in self.proc.descriptors(pid).values()}
+        ours = [row for row in self.sockets.listeners() if f"socket:[{row.inode}]" in held]
+        ours.sort(key=lambda row: str(row.address[1]) not in self.arguments)
+        return ours[0] if ours else None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the main process alone, as `kill PID` does. Nothing happens if it is gone."""
+        if self.popen.poll() is None:
+            os.kill(self.pid, number)
+
+    def end(self) -> None:
+        """Kill the family until nothing of it is left, and wait for that."""
+        if self.over:
+            return
+        while True:
+            living = [pid for pid, process in self.family().items() if process.state not in "ZX"]
+            for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: no fork outruns the kill
+                for pid in living:
+                    try:
+                        os.kill(pid, number)
+                    except ProcessLookupError:
+                        pass
+            self.popen.poll()
+            reap_orphans()
+            if not living and self.popen.returncode is not None:
+                break
+            time.sleep(0.001)
+        self.over = True
+        _own.discard(self.pid)
+        self.output.close()
+
+
+def reap_orphans() -> None:
+    """Wait for dead adopted children, which nobody else will."""
+    proc = Proc()
+    for pid in proc.numbers("self", "task"):
+        for child in proc.read("self", "task", pid, "children").split():
+            if int(child) not in _own:
+                try:
+                    os.waitpid(int(child), os.WNOHANG)
+                except ChildProcessError:
+                    pass

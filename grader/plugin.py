@@ -1,0 +1,128 @@
+"""pytest as the machine that runs the checks: points, outcomes, results. It judges nothing itself.
+
+A check is a test function. Its docstring is its rubric line; `@points(n)` is its worth, `@stretch`
+marks one that is reported beside the points. The first check of a file is the gate: if it fails,
+the others are not run.
+"""
+
+import inspect
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.finding import Finding
+from grader.grading import Grading, Shared
+from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.report import text
+from grader.subject import Server
+
+
+class Grader:
+    """Lives for one pytest session: hands servers to checks and turns their reports into records."""
+
+    def __init__(self, grading: Grading, result: Result, *, quiet: bool = False):
+        self.run = grading
+        self.result = result
+        self.quiet = quiet
+        self.checks: dict[str, Check] = {}
+        self.shared = Shared(grading)
+        self.gate: Check | None = None
+        self.began = time.monotonic()
+        self.trouble: list[str] = []
+
+    @pytest.fixture
+    def server(self, request: pytest.FixtureRequest) -> Iterator[Server]:
+        """A running server in a clean state, perhaps used by checks before."""
+        yield self.shared.get()
+        self.shared.give_back(self.checks[request.node.nodeid].outcome == PASSED)
+
+    @pytest.fixture
+    def grading(self, request: pytest.FixtureRequest) -> Iterator[Grading]:
+        """For checks that start servers of their own."""
+        yield self.run
+        for launch in list(self.run.launches):
+            if self.shared.server is None or launch is not self.shared.server.launch:
+                self.run.end(launch)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            mark = item.get_closest_marker("points")
+            title = inspect.cleandoc(item.obj.__doc__ or item.name).split("\n\n")[0].replace("\n", " ")
+            stretch = item.get_closest_marker("stretch") is not None
+            worth = int(mark.args[0]) if mark else 0
+            check = Check(item.name.removeprefix("test_"), title, worth, stretch)
+            self.checks[item.nodeid] = check
+            self.result.checks.append(check)
+            self.gate = self.gate or check
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            self.checks[item.nodeid].outcome = NOT_RUN
+            self.checks[item.nodeid].reason = "not selected"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        check = self.checks[item.nodeid]
+        if self.gate and check is not self.gate and self.gate.outcome in (FAILED, NOT_STARTED):
+            check.outcome, check.reason = NOT_RUN, f"because {self.gate.name!r} failed"
+            pytest.skip(check.reason)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function):  # type: ignore[no-untyped-def]
+        """No check of a shared server ends without a probe: it must still serve."""
+        result = yield
+        server = pyfuncitem.funcargs.get("server")
+        if isinstance(server, Server):
+            server.leave()
+            server.probe()
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+        report = yield
+        check = self.checks[item.nodeid]
+        check.seconds += call.duration
+        if call.excinfo is not None and check.outcome == NOT_JUDGED:
+            self.note_failure(check, call.excinfo.value)
+        elif call.when == "call" and call.excinfo is None:
+            check.outcome, check.reason = PASSED, ""
+        elif call.when == "teardown" and call.excinfo is not None:
+            self.note_failure(check, call.excinfo.value)
+        return report
+
+    def note_failure(self, check: Check, error: BaseException) -> None:
+        if isinstance(error, Finding):
+            check.outcome, check.finding, check.reason = FAILED, error, str(error)
+            if self.result.todo and "NotImplementedError: TODO" in error.printed:
+                check.outcome, check.reason = NOT_STARTED, self.result.todo
+        elif not isinstance(error, KeyboardInterrupt):
+            check.outcome = NOT_JUDGED
+            check.reason = f"the grader's own fault: {type(error).__name__}: {error}"
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if not self.quiet:
+            print(text.line(self.checks[nodeid]), flush=True)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.trouble.append(str(report.longrepr))
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        self.trouble.append(str(excrepr))
+
+    def pytest_sessionfinish(self) -> None:
+        self.result.seconds = time.monotonic() - self.began
+        if self.trouble and not any(check.outcome == PASSED for check in self.result.checks):
+            self.result.error = f"the grader is broken: {self.trouble[0][-1500:]}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "points(n): what the check is worth, of the step's 100")
+    config.addinivalue_line("markers", "stretch: reported beside the points, never part of them")
+
+
+def suite(step: str) -> Path:
+    """The file that holds a step's checks."""
+    return Path(__file__).resolve().parent.parent / "tests" / f"test_{step}.py"

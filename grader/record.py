@@ -1,0 +1,51 @@
+"""What a grading run found: one record a check, and their sum. Every report is made from these."""
+
+from dataclasses import dataclass, field
+
+from grader.finding import Finding
+
+PASSED, FAILED = "passed", "failed"
+NOT_STARTED = "not started"  # a TODO of the skeleton still raises NotImplementedError
+NOT_RUN = "not run"  # what it depends on failed, or it was not selected
+NOT_JUDGED = "not judged"  # the grader's fault, or it was interrupted
+FULL = 100
+
+
+@dataclass
+class Check:
+    """One line of the rubric and what came of it. `points` is 0 for a stretch check."""
+
+    name: str
+    title: str
+    points: int
+    stretch: bool = False
+    outcome: str = NOT_JUDGED
+    reason: str = "the run ended before this check"
+    finding: Finding | None = None
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def earned(self) -> int:
+        return self.points if self.outcome == PASSED else 0
+
+
+@dataclass
+class Result:
+    """A graded step. `error` is set when nothing could be graded, and says why."""
+
+    step: str
+    submission: str
+    checks: list[Check] = field(default_factory=list)
+    todo: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def score(self) -> int:
+        return 0 if self.error else sum(check.earned for check in self.checks)
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 all points, 1 not all, 2 nothing could be graded."""
+        return 2 if self.error else 0 if self.score == FULL else 1

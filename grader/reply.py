@@ -1,0 +1,155 @@
+"""Read a server's answers strictly: what one head and body are, byte for byte, and nothing assumed.
+
+h11 does the parsing (RFC 9112); the checks before it are those that h11 is too kind for.
+"""
+
+import re
+from dataclasses import dataclass
+
+import h11
+
+MAX_HEAD = 64 << 10  # bytes; no server of the kata needs a hundredth of it
+
+
+class Malformed(Exception):
+    """The bytes received are no HTTP message; the text says which rule they break."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, complete. `body` is decoded; `length` is the stated Content-Length, None if not stated."""
+
+    status: int
+    version: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    head: bytes
+    size: int  # bytes on the wire, head included
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key == name]
+
+    @property
+    def length(self) -> int | None:
+        values = self.values("content-length")
+        return int(values[0]) if values else None
+
+    @property
+    def says_close(self) -> bool:
+        tokens = ",".join(self.values("connection")).lower().split(",")
+        return "close" in [token.strip() for token in tokens]
+
+
+def check_head(head: bytes) -> None:
+    """The rules of RFC 9112 that h11 forgives. Raises Malformed."""
+    lines = head[:-4].split(b"\r\n")
+    if not re.match(rb"HTTP/1\.[01] [1-5][0-9][0-9]($| )", lines[0]):
+        raise Malformed(f"the status line is {lines[0]!r}, not 'HTTP/1.1 CODE phrase' (RFC 9112, section 4)")
+    for line in lines:
+        if b"\n" in line or b"\r" in line:
+            raise Malformed(f"a header line does not end in CR LF: {line!r} (RFC 9112, section 2.2)")
+    names = [line.partition(b":")[0].lower() for line in lines[1:]]
+    if names.count(b"content-length") > 1:
+        raise Malformed("there are two Content-Length lines")
+    if b"content-length" in names and b"transfer-encoding" in names:
+        raise Malformed("both Content-Length and Transfer-Encoding are there (RFC 9112, section 6.2)")
+
+
+class ReplyReader:
+    """Cuts the stream of one connection into replies, however its bytes come in pieces.
+
+    `replies` are those complete so far; `pending` is true while part of another is there.
+    """
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.buffer = b""
+        self.machine: h11.Connection | None = None
+        self.response: h11.Response | None = None
+        self.body: list[bytes] = []
+        self.head = b""
+        self.received = 0
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.buffer) or self.machine is not None
+
+    @property
+    def body_size(self) -> int:
+        return sum(map(len, self.body))
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes, b"" for the end of the stream. Raises Malformed."""
+        self.buffer += data
+        while self.machine is not None or self.open(at_end=not data):
+            reply = self.advance(at_end=not data)
+            if reply is None:
+                return
+            self.replies.append(reply)
+
+    def open(self, at_end: bool) -> bool:
+        """Begin a reply if its head is whole."""
+        if not self.buffer:
+            return False
+        if not self.buffer.startswith(b"HTTP/1."[: len(self.buffer)]):
+            raise Malformed(f"the answer begins with {self.buffer[:60]!r}, not with HTTP/1.1 or HTTP/1.0")
+        end = self.buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            if at_end:
+                raise Malformed(f"the stream ends in the middle of the head: {self.buffer[-200:]!r}")
+            if len(self.buffer) > MAX_HEAD:
+                raise Malformed(f"no blank line (CR LF CR LF) in the first {MAX_HEAD} bytes of the answer")
+            return False
+        self.head = self.buffer[:end]
+        check_head(self.head)
+        self.machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self.machine.send(h11.Request(method="GET", target="/", headers=[("Host", "kata")]))
+        self.machine.send(h11.EndOfMessage())
+        self.response, self.body, self.received = None, [], 0
+        return True
+
+    def advance(self, at_end: bool) -> Reply | None:
+        """Run the reply that is open as far as the bytes go."""
+        assert self.machine is not None
+        data, self.buffer = self.buffer, b""
+        try:
+            if data:
+                self.machine.receive_data(data)
+                self.received += len(data)
+            if at_end:
+                self.machine.receive_data(b"")
+            while True:
+                event = self.machine.next_event()
+                if event is h11.NEED_DATA or event is h11.PAUSED:
+                    return None
+                if isinstance(event, h11.Response):
+                    self.response = event
+                elif isinstance(event, h11.Data):
+                    self.body.append(bytes(event.data))
+                elif isinstance(event, h11.EndOfMessage):
+                    return self.close()
+                elif isinstance(event, h11.ConnectionClosed):
+                    raise Malformed("the stream ends before the answer is complete")
+        except h11.RemoteProtocolError as error:
+            raise Malformed(self.explain(str(error))) from None
+
+    def explain(self, text: str) -> str:
+        short = re.search(r"received (\d+) bytes, expected (\d+)", text)
+        if short:
+            return f"Content-Length says {short[2]} bytes, and the stream ends after {short[1]}"
+        return f"the answer is not HTTP: {text}"
+
+    def close(self) -> Reply:
+        assert self.machine is not None and self.response is not None
+        self.buffer = self.machine.trailing_data[0]
+        response = self.response
+        reply = Reply(
+            response.status_code,
+            response.http_version.decode(),
+            tuple((name.decode(), value.decode("latin-1")) for name, value in response.headers),
+            b"".join(self.body),
+            self.head,
+            self.received - len(self.buffer),
+        )
+        self.machine = None
+        return reply

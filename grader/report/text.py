@@ -1,0 +1,72 @@
+"""Records as plain text, for a terminal."""
+
+import textwrap
+import unicodedata
+
+from grader.finding import Finding
+from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+
+MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT_JUDGED: "?"}
+
+
+def printable(text: str) -> str:
+    """Text of others without what could act on a terminal or a log: control characters are shown escaped."""
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
+
+
+def line(check: Check) -> str:
+    """One line for a check: its mark, its points, its rubric line."""
+    points = "stretch" if check.stretch else f"{check.earned}/{check.points}"
+    return f"  {MARKS[check.outcome]:>6}  {points:>7}  {printable(check.title)}"
+
+
+def paragraph(label: str, text: str) -> str:
+    lead = f"    {label:<9} "
+    return textwrap.fill(printable(text), 100, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
+
+
+def failure(finding: Finding) -> str:
+    """A finding as did / expected / saw / look at."""
+    parts = [paragraph("did", "; ".join(finding.did))] if finding.did else []
+    parts += [paragraph("expected", finding.expected), paragraph("saw", finding.saw)]
+    if finding.how:
+        parts.append(paragraph("known", finding.how))
+    parts += [paragraph("stood" if n == 0 else "", place) for n, place in enumerate(finding.stood)]
+    if finding.printed.strip():
+        last = printable(finding.printed).rstrip().splitlines()[-6:]
+        parts += [f"    {'printed' if n == 0 else '':<9} | {text[:160]}" for n, text in enumerate(last)]
+    if finding.repeat:
+        parts.append(f"    {'by hand':<9} {printable(finding.repeat)}")
+    if finding.look_at:
+        parts.append(paragraph("look at", finding.look_at))
+    return "\n".join(parts)
+
+
+def summary(result: Result) -> str:
+    """The end of a run: what failed first and why, the score, the next thing to do."""
+    if result.error:
+        return f"{result.step}: nothing could be graded: {printable(result.error)}"
+    parts = []
+    failed = [check for check in result.checks if check.finding and check.outcome == FAILED]
+    for check in failed[:3]:
+        parts.append(f"\n  {printable(check.title)}\n{failure(check.finding)}")
+    if len(failed) > 3:
+        parts.append(f"\n  {len(failed) - 3} more checks failed; `-- -k NAME` grades one alone, and tells its story.")
+    for check in result.checks:
+        if check.outcome == NOT_JUDGED:
+            parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
+        parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
+    stretch = [check for check in result.checks if check.stretch]
+    parts.append(f"\n{result.step}: {result.score} of {FULL} points" + stretch_words(stretch) + f" ({result.seconds:.1f} s)")
+    if result.todo:
+        parts.append(f"next: {printable(result.todo)}")
+    return "\n".join(parts)
+
+
+def stretch_words(stretch: list[Check]) -> str:
+    if not stretch:
+        return ""
+    return f", and {sum(check.outcome == PASSED for check in stretch)} of {len(stretch)} stretch checks"

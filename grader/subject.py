@@ -1,0 +1,326 @@
+"""The server under test as the checks see it: clients to send at it, facts to ask of it, verdicts to demand."""
+
+import select
+from collections.abc import Callable
+from functools import cached_property
+
+from grader import evidence, kernel, waiting
+from grader.client import Client, excerpt, request
+from grader.docroot import DocumentRoot
+from grader.finding import Finding
+from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, Process, Socket
+from grader.launch import Launch
+from grader.proof import Prover, Sockets, is_internal
+from grader.reply import Reply
+from grader.waiting import Outcome
+
+
+class Server:
+    """One started server. `long` tells whether its step keeps connections open (contract, section 4)."""
+
+    def __init__(self, launch: Launch, root: DocumentRoot, *, long: bool):
+        self.launch = launch
+        self.root = root
+        self.long = long
+        self.clients: list[Client] = []
+        self.departed: list[Client] = []  # closed by us, and perhaps still known to the server
+        self.told: list[str] = []
+        self.named = 0
+        self.printed_before = 0
+        self.arrivals = select.epoll()
+        self.prover = Prover(launch.proc, launch.family, launch.started)
+
+    # What the clients do
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where a client reaches it: a listener on every address is reached at the one asked for."""
+        assert self.launch.listener
+        host, port = self.launch.listener.address
+        if "--host" in self.launch.arguments and host in ("0.0.0.0", "::"):
+            host = self.launch.arguments[self.launch.arguments.index("--host") + 1]
+        return host.removeprefix("::ffff:"), port
+
+    def did(self, sentence: str) -> None:
+        """One sentence of the failure's story."""
+        self.told.append(sentence)
+
+    def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
+        """A new connection, made before anything else goes on unless told not to wait."""
+        self.named += 1
+        client = Client(name or f"client #{self.named}", self.address, window=window)
+        self.clients.append(client)
+        self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLET)
+        if wait and not client.connected:
+            self.must(lambda: client.connected, f"{client.name} connects", clients=[client])
+        return client
+
+    def ask(self, target: str, **options: object) -> Client:
+        """A new client that has sent one whole request."""
+        client = self.client()
+        client.send(request(target, **options))  # type: ignore[arg-type]
+        return client
+
+    def get(self, target: str, **options: object) -> Reply:
+        """What a new client gets for one GET; it has left when this returns."""
+        client = self.ask(target, **options)
+        reply = self.reply(client)
+        self.leave(client)
+        return reply
+
+    def leave(self, *clients: Client) -> None:
+        """Close these clients, or all that there are."""
+        for client in clients or tuple(self.clients):
+            client.close()
+        self.departed += [client for client in self.clients if client.closed]
+        self.clients = [client for client in self.clients if not client.closed]
+
+    # Waiting
+
+    def until(self, condition: Callable[[], object], patience: float = waiting.PATIENCE) -> Outcome:
+        return waiting.wait(self, condition, patience)
+
+    def settle(self, condition: Callable[[], object]) -> bool:
+        """Wait for a state that makes a check sharper and that no verdict rests on."""
+        return bool(self.until(condition, waiting.PATIENCE / 3))
+
+    def must(
+        self,
+        condition: Callable[[], object],
+        expected: str,
+        *,
+        clients: list[Client] | None = None,
+        saw: Callable[[], str] | str = "",
+        look_at: str = "",
+    ) -> None:
+        """Demand a state. Raises Finding if it does not come to hold."""
+        outcome = self.until(condition)
+        if not outcome:
+            seen = saw() if callable(saw) else saw
+            if not seen:
+                watched = clients if clients is not None else [c for c in self.clients if not c.replies][-3:]
+                seen = "; ".join(evidence.state_of(client, self.launch) for client in watched)
+            self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients)
+
+    def fail(
+        self,
+        expected: str,
+        saw: str,
+        *,
+        how: str = "",
+        look_at: str = "",
+        clients: list[Client] | None = None,
+    ) -> None:
+        """Raise a Finding with all the evidence of this moment."""
+        everyone = self.clients + self.departed
+        raise Finding(
+            expected=expected,
+            saw=saw or "nothing of the kind",
+            did=list(self.told),
+            how=how,
+            stood=evidence.where_it_stands(self.launch, everyone),
+            look_at=look_at,
+            repeat=self.by_hand(clients[0] if clients else None),
+            printed=self.launch.output.text(self.printed_before)[-2000:],
+            diary=[
+                {"client": client.name, "time": event.time, "what": event.what, "detail": event.detail}
+                for client in everyone
+                for event in client.diary
+            ],
+        )
+
+    def by_hand(self, client: Client | None) -> str:
+        """A line that repeats what a client did: curl for a whole plain GET, else Python."""
+        if client is None or not client.sent_bytes:
+            return ""
+        sent = client.sent_bytes
+        words = sent.split(b"\r\n")[0].split(b" ")
+        if sent.endswith(b"\r\n\r\n") and sent.count(b"\r\n") == 3 and len(words) == 3 and words[0] == b"GET":
+            target = words[1].decode("latin-1").replace("'", "%27")
+            return f"curl -v --path-as-is --max-time 5 'http://127.0.0.1:7890{target}'"
+        shown = repr(sent) if len(sent) <= 300 else f"{sent[:100]!r} + b'x' * {len(sent) - 200} + {sent[-100:]!r}"
+        return (
+            'python3 -c "import socket; s = socket.create_connection((\'127.0.0.1\', 7890)); '
+            f's.sendall({shown}); s.settimeout(5); print(s.recv(65536))"'.replace("\\r", "\\r")
+        )
+
+    # What a client is answered
+
+    def reply(self, client: Client, expected: str = "a complete answer", look_at: str = "") -> Reply:
+        """The next answer of this client, which it has not been asked for before."""
+        taken = getattr(client, "taken", 0)
+        self.must(
+            lambda: len(client.replies) > taken or client.malformed or client.ended,
+            f"{expected} for {client.name}",
+            clients=[client],
+            look_at=look_at,
+        )
+        if len(client.replies) <= taken:
+            self.fail(f"{expected} for {client.name}", evidence.state_of(client, self.launch), clients=[client])
+        client.taken = taken + 1  # type: ignore[attr-defined]
+        return client.replies[taken]
+
+    def serves(self, client: Client, target: str, body: bytes | None = None, look_at: str = "") -> Reply:
+        """Demand 200 with exactly the file's bytes as this client's next answer."""
+        wanted = self.root.files[target] if body is None else body
+        expected = f"200 with the {len(wanted)} bytes of {target}"
+        reply = self.reply(client, expected, look_at)
+        if reply.status != 200:
+            self.fail(expected, f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
+        if reply.body != wanted:
+            self.fail(expected, difference(reply.body, wanted), clients=[client], look_at=look_at)
+        return reply
+
+    def answers(self, client: Client, statuses: tuple[int, ...], why: str, look_at: str = "") -> Reply:
+        """Demand an answer with one of these statuses and no secret in it."""
+        wanted = " or ".join(map(str, statuses))
+        reply = self.reply(client, f"{wanted} ({why})", look_at)
+        if self.root.secret in reply.body or self.root.secret in reply.head:
+            self.fail(f"{wanted} ({why})", "a file from outside the root was sent", clients=[client], look_at=look_at)
+        if reply.status not in statuses:
+            self.fail(f"{wanted} ({why})", f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
+        return reply
+
+    def probe(self, count: int = 2) -> None:
+        """After whatever was done: the next clients are served."""
+        self.did("then new clients came")
+        for _ in range(count):
+            self.serves(self.ask("/small.bin"), "/small.bin", look_at="what did the clients before leave behind?")
+            self.leave()
+
+    # What the kernel says
+
+    @property
+    def main(self) -> int:
+        return self.launch.pid
+
+    def living(self) -> dict[int, Process]:
+        return {pid: process for pid, process in self.launch.family().items() if process.state not in "ZX"}
+
+    def zombies(self) -> list[int]:
+        """Dead processes that a process of the family has not waited for."""
+        family = self.launch.family()
+        return [pid for pid, process in family.items() if process.state == "Z" and process.parent in family]
+
+    def tasks(self) -> list[kernel.Task]:
+        return [task for pid in self.living() for task in self.launch.proc.tasks(pid)]
+
+    def row(self, client: Client) -> Socket | None:
+        return client.row(self.launch.sockets)
+
+    def has_read(self, client: Client) -> bool:
+        """Whether the server has taken all that this client sent: its receive queue there is empty and held."""
+        if client.outbox or client.unacknowledged():
+            return False
+        row = self.row(client)
+        if row is None:
+            return client.arrived
+        return row.state != ESTABLISHED or (row.inode != 0 and row.unread == 0)
+
+    def holders(self, client: Client) -> set[int]:
+        """The processes that have a descriptor of the server's side of this connection."""
+        row = self.row(client)
+        if row is None or row.inode == 0:
+            return set()
+        wanted = f"socket:[{row.inode}]"
+        return {pid for pid in self.living() if wanted in self.launch.proc.descriptors(pid).values()}
+
+    def forgotten(self, client: Client) -> bool:
+        """Whether no process holds the server's side of this connection any more."""
+        row = self.row(client)
+        return row is None or row.inode == 0
+
+    def client_descriptors(self) -> int:
+        """How many descriptors of connections, ours or dead, the living family has."""
+        count = 0
+        listening = {row.inode for row in self.launch.sockets.listeners()}
+        unix = is_internal(self.launch.proc, self.launch.output.inode)
+        for pid in self.living():
+            for target in self.launch.proc.descriptors(pid).values():
+                if target.startswith("socket:[") and int(target[8:-1]) not in listening and not unix(target):
+                    count += 1
+        return count
+
+    def descriptors(self) -> int:
+        """How many descriptors the main process has open."""
+        return len(self.launch.proc.descriptors(self.main))
+
+    def listens(self) -> bool:
+        assert self.launch.listener
+        return any(row.inode == self.launch.listener.inode for row in self.launch.sockets.listeners())
+
+    # What the waiting loop asks (grader.waiting.Watched)
+
+    def pump(self, seconds: float) -> None:
+        """Move every client's bytes; wait at most so long for the next, and not at all after something moved."""
+        if not any([client.pump() for client in self.clients]):
+            self.arrivals.poll(seconds)
+            for client in self.clients:
+                client.pump()
+
+    def matters(self) -> object:
+        """All whose change means that the server is getting somewhere."""
+        family = self.living()
+        return (
+            [(row.state, row.unread, row.unsent, row.inode) if row else None for row in map(self.row, self.known)],
+            sum(client.received for client in self.clients),
+            [(pid, len(self.launch.proc.numbers(pid, "task"))) for pid in family],
+            [sorted(self.launch.proc.descriptors(pid).items()) for pid in family],
+        )
+
+    @property
+    def known(self) -> list[Client]:
+        return self.clients + self.departed
+
+    def sockets_for_proof(self) -> Sockets | None:
+        """The facts for the prover, or None while something of ours is under way."""
+        unread: dict[int, int] = {}
+        full = False
+        for row in self.launch.sockets.listeners():
+            if self.launch.listener and row.address[1] == self.launch.listener.address[1]:
+                unread[row.inode] = row.unread
+                full = full or row.unread > row.unsent
+        unwilling = set()
+        for client in self.known:
+            row = self.row(client)
+            if self.under_way(client, row, full):
+                return None
+            if row and row.inode:
+                unread[row.inode] = row.unread
+                if not client.reading:
+                    unwilling.add(row.inode)
+        return Sockets(unread, unwilling, self.internal)
+
+    @cached_property
+    def internal(self) -> Callable[[str], bool]:
+        return is_internal(self.launch.proc, self.launch.output.inode)
+
+    @staticmethod
+    def under_way(client: Client, row: Socket | None, full: bool) -> bool:
+        """Whether the kernel still carries something between this client and the server."""
+        if not client.connected and not client.ended:
+            return not full
+        if row is None or row.state == kernel.SYN_RECV:
+            if not client.arrived and not client.ended and not client.closed:
+                return not full
+            return client.reading and not client.ended and not client.closed
+        if client.closed and row.state == ESTABLISHED:
+            return row.unread == 0
+        if client.closed or client.ended:
+            return False
+        if client.unacknowledged() and row.unread == 0:
+            return True
+        return client.reading and (row.unsent > 0 or row.state in (FIN_WAIT1, LAST_ACK))
+
+    def gone(self) -> bool:
+        return self.launch.status is not None and not self.living()
+
+
+def difference(got: bytes, wanted: bytes) -> str:
+    """Where two bodies part, shown around the first byte that differs."""
+    at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
+    if at == len(got):
+        return f"only the first {len(got)} of {len(wanted)} bytes came"
+    if at == len(wanted):
+        return f"{len(got) - len(wanted)} bytes too many came, the first of them {excerpt(got[at:], 20)}"
+    return f"byte {at} is {excerpt(got[at : at + 10])} and not {excerpt(wanted[at : at + 10])} ({len(got)} bytes came)"

@@ -1,0 +1,79 @@
+"""The one loop that waits: until a state holds, or waiting is proven useless, or the patience is gone.
+
+Nothing else in the grader sleeps. Patience is a deadline for a server that does nothing at all: every
+change that matters starts it anew, and only a broken server reaches it. The variable
+EIGHT_SERVERS_PATIENCE multiplies it (2 on a machine that is choked, say).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from grader.proof import Prover, Sockets
+
+PATIENCE = 30.0 * float(os.environ.get("EIGHT_SERVERS_PATIENCE") or 1)  # seconds
+LIMIT = 10 * PATIENCE  # seconds: for a server that always does something and never the thing waited for
+SHORTEST, LONGEST = 0.0005, 0.02  # seconds between two looks at the state
+
+
+class Watched(Protocol):
+    """What the loop needs of a server under test."""
+
+    prover: Prover
+
+    def pump(self, seconds: float) -> None: ...
+    def matters(self) -> object: ...
+    def sockets_for_proof(self) -> Sockets | None: ...
+    def gone(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a wait ended. `why` is empty if the state holds."""
+
+    held: bool
+    why: str = ""
+    proven: bool = False
+
+    def __bool__(self) -> bool:
+        return self.held
+
+
+def wait(server: Watched, condition: Callable[[], object], patience: float = PATIENCE) -> Outcome:
+    """Wait until condition() is true.
+
+    The condition is asked again after every proof, so that it is never called false of a state in
+    which it held. What is waited for must be absorbing: once true, it stays true by itself.
+    """
+    begin = renewed = time.monotonic()
+    nap, next_look = SHORTEST, begin + 0.01
+    matter: object = None
+    server.prover.reset()
+    while True:
+        server.pump(nap)
+        if condition():
+            return Outcome(True)
+        if server.gone():
+            server.pump(0)
+            held = bool(condition())
+            return Outcome(held, "" if held else "the server has ended", True)
+        now = time.monotonic()
+        if now >= next_look:
+            changed = server.matters()
+            if changed != matter:
+                matter, renewed = changed, now
+                server.prover.reset()
+            left = patience - (now - renewed)
+            why = server.prover.check(server.sockets_for_proof, now=now, patience=left)
+            if why:
+                server.pump(0)
+                held = bool(condition())
+                return Outcome(held, "" if held else why, True)
+            if left <= 0 or now - begin > LIMIT:
+                waited = now - (renewed if left <= 0 else begin)
+                return Outcome(False, f"the deadline has passed: {waited:.0f} s in which nothing changed")
+            # A look may cost more than a nap: never spend more than a third of the time looking.
+            next_look = now + max(0.01, 2 * (time.monotonic() - now))
+        nap = min(nap * 1.5, LONGEST)

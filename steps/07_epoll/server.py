@@ -1,0 +1,177 @@
+"""Step 7: one thread sleeps in epoll until the kernel names the sockets that are ready.
+
+Nobody is asked in vain any more: a client that is silent costs memory, but no time.
+
+See how often step 5 wakes in a second though nobody is there (in bash):
+
+    $ python solutions/05_nonblocking/server.py --port 7890 &
+    http://127.0.0.1:7890/
+    $ sleep 1; awk '/^voluntary/ {print ($2 > 100) ? "often" : "seldom"}' /proc/$!/status
+    often
+"""
+
+import argparse
+import mimetypes
+import os
+import re
+import select
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
+BLANK_LINE = b"\r\n\r\n"
+HEAD_LIMIT = 65536
+NAP = 0.01
+
+
+def parse(head):
+    """Return the method and the target of a request head, or None and None if it is no HTTP."""
+    match = HEAD.fullmatch(head)
+    return match.groups() if match else (None, None)
+
+
+def resolve(root, target):
+    """Return the path of the regular file under the root that a target names, or None."""
+    try:
+        name = unquote_to_bytes(target.partition(b"?")[0]).decode()
+        if name.endswith("/"):
+            name += "index.html"
+        # The dot keeps "/name" from being absolute; realpath() follows every ".." and symbolic link.
+        path = Path(os.path.realpath(root / f".{name}", strict=True))
+        # A regular file, since to open a FIFO is to wait for its writer.
+        servable = path.is_relative_to(root) and path.is_file() and os.access(path, os.R_OK)
+    except (OSError, ValueError):  # there is no such file; or it is no name: a NUL byte, no UTF-8
+        return None
+    return path if servable else None
+
+
+def respond(root, head):
+    """Return the bytes that begin the answer, then the open file that follows them (or None) and its size."""
+    method, target = parse(head)
+    path = resolve(root, target) if method == b"GET" else None
+    if method is None:
+        status = "400 Bad Request"
+    elif method != b"GET":
+        status = "501 Not Implemented"
+    else:
+        status = "200 OK" if path else "404 Not Found"
+    text = "" if path else f"{status}\n"
+    file = open(path, "rb") if path else None
+    size = os.fstat(file.fileno()).st_size if file else 0
+    kind = mimetypes.types_map.get(path.suffix, "application/octet-stream") if path else "text/plain"
+    lines = (
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {size + len(text)}",
+        "Connection: close",
+    )
+    return "\r\n".join([*lines, "", text]).encode(), file, size
+
+
+class Connection:
+    """One client: what it has sent, and what it has still to get."""
+
+    def __init__(self, sock, root):
+        sock.setblocking(False)  # accept() does not hand that down from the listener
+        self.sock, self.root = sock, root
+        self.inbox, self.outbox = b"", memoryview(b"")
+        self.file, self.left = None, 0  # what follows the outbox: a file, and how much of it is left to send
+        self.answering = self.closed = False
+
+    def advance(self):
+        """Go as far as one can without waiting; tell whether anything has moved."""
+        try:
+            if not self.answering:
+                self.receive()
+            if self.answering:
+                self.send()
+        except BlockingIOError:
+            return False
+        except OSError:  # the client has vanished
+            self.close()
+        return True
+
+    def receive(self):
+        """Take what has come; once the head is whole, prepare the answer."""
+        data = self.sock.recv(65536)
+        self.inbox += data
+        if BLANK_LINE in self.inbox:
+            self.answer()
+        elif not data or len(self.inbox) > HEAD_LIMIT:
+            self.close()
+
+    def answer(self):
+        """Prepare the answer to the head that the inbox begins with."""
+        data, self.file, self.left = respond(self.root, self.inbox.partition(BLANK_LINE)[0])
+        self.outbox, self.answering = memoryview(data), True
+
+    def send(self):
+        """Send as much of the answer as the kernel has room for; then close."""
+        if self.outbox:
+            more = socket.MSG_MORE if self.left else 0  # what follows may share the packet
+            self.outbox = self.outbox[self.sock.send(self.outbox, more) :]
+        if self.left and not self.outbox:
+            sent = os.sendfile(self.sock.fileno(), self.file.fileno(), None, self.left)
+            self.left -= sent
+            if not sent:  # the file has shrunk: only the end of the stream can say so
+                self.close()
+        if not self.outbox and not self.left:
+            self.close()
+
+    def close(self):
+        """Close the connection, and the file if there is one."""
+        self.closed = True
+        self.sock.close()
+        if self.file:
+            self.file.close()
+
+
+def accept(listener):
+    """Return the connection to the next client, or None if there is none."""
+    try:
+        return listener.accept()[0]
+    except OSError:  # BlockingIOError, mostly; or that client has left, or there is no descriptor for it
+        return None
+
+
+def serve_forever(listener, root):
+    """Sleep until the kernel names sockets that are ready, and serve those."""
+    listener.setblocking(False)
+    epoll = select.epoll()
+    # TODO 1: have the listener watched.
+    raise NotImplementedError("TODO 1: have the listener watched.")
+    connections = {}
+    while True:
+        for fd, _ in epoll.poll():
+            if fd != listener.fileno():
+                connection = connections[fd]
+                answering = connection.answering
+                connection.advance()
+                # TODO 3: what must the epoll watch for now, if anything?
+                raise NotImplementedError("TODO 3: what must the epoll watch for now, if anything?")
+            elif sock := accept(listener):
+                # TODO 2: remember the client, and have its socket watched.
+                raise NotImplementedError("TODO 2: remember the client, and have its socket watched.")
+            else:  # no descriptor for a client that waits: the epoll would say so again and again
+                time.sleep(NAP)
+
+
+def main():
+    """Read the arguments, listen, and serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", default=7890, type=int)
+    parser.add_argument("--root", default=Path(__file__).resolve().parents[2] / "html", type=Path)
+    args = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the server at once, as SIGTERM does
+    # create_server() sets SO_REUSEADDR: one may listen again while old connections are in TIME_WAIT.
+    with socket.create_server((args.host, args.port), backlog=socket.SOMAXCONN) as listener:
+        print("http://{}:{}/".format(*listener.getsockname()), flush=True)
+        serve_forever(listener, args.root.resolve())
+
+
+if __name__ == "__main__":
+    main()

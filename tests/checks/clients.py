@@ -1,0 +1,131 @@
+"""Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
+
+from grader.client import Client, request
+from grader.docroot import beyond_buffers
+from grader.subject import Server
+
+ALONE = "what is the server waiting for, and for whose sake should it wait?"
+TINY = 4096  # bytes: the window of a slow reader
+
+
+def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
+    """`count` clients that have each sent another part of a request. Returns them with what each lacks."""
+    crowd = []
+    for number in range(count):
+        target = f"/page{number % 12}.txt"
+        head = request(target, headers=(f"X-Number: {number}",))
+        cut = (len(head) - 1, 0, 7, len(head) - 2, len(head) // 2)[number % 5]
+        client = server.client()
+        if cut:
+            client.send(head[:cut])
+        crowd.append((client, target, head[cut:]))
+    server.settle(lambda: all(server.has_read(client) for client, _, rest in crowd if client.sent_bytes))
+    return crowd
+
+
+def delay_nobody(server: Server, count: int) -> None:
+    server.did(f"{count} clients connected and sent part of a request, or nothing; then one sent a whole one")
+    crowd = stalled(server, count)
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=ALONE)
+    server.did("then the stalled ones ended their requests: the last to come, the first, the others in reverse")
+    order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
+    for client, target, rest in order[:2]:
+        client.send(rest)
+        server.serves(client, target, look_at=ALONE)
+        if not server.long:
+            server.must(lambda client=client: client.ended, "the end of the stream for this client", clients=[client])
+    for client, _, rest in order[2:]:
+        client.send(rest)
+    for client, target, _ in order[2:]:
+        server.serves(client, target, look_at="whose request is whose?")
+
+
+def stuck_readers(server: Server, count: int) -> list[Client]:
+    """Clients that ask for more than the kernel can hold and read none of it."""
+    big = server.root.big
+    assert len(big) >= beyond_buffers()
+    readers = []
+    for _ in range(count):
+        client = server.client(window=TINY)
+        client.reading = False
+        client.send(request("/big.bin"))
+        readers.append(client)
+
+    def answering(client: Client) -> bool:
+        row = server.row(client)
+        return row is None or row.unsent > 0 or row.state != 1
+
+    server.settle(lambda: all(map(answering, readers)))
+    return readers
+
+
+def readers_delay_nobody(server: Server, count: int = 8) -> None:
+    server.did(f"{count} clients asked for a file of several MiB and stopped reading; then others came")
+    readers = stuck_readers(server, count)
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at="what does send() do when the client's window is full?")
+    server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=ALONE)
+    server.did("then the readers read on, the last first")
+    for client in reversed(readers):
+        client.open_window()
+        server.serves(client, "/big.bin", look_at="how many of the bytes given to send() did it take?")
+
+
+def slow_reader(server: Server) -> None:
+    server.did("a client with a window of 4 KiB asked for a file of several MiB, read nothing, then all of it")
+    client = stuck_readers(server, 1)[0]
+    client.reading = True
+    server.settle(lambda: client.received > 1 << 18)
+    client.open_window()
+    server.serves(client, "/big.bin", look_at="how many of the bytes given to send() did it take?")
+
+
+def released(server: Server, gone: list[Client], what: str) -> None:
+    """Demand that nothing of these clients is left in the server."""
+    server.must(
+        lambda: all(map(server.forgotten, gone)) and server.client_descriptors() == 0,
+        "no descriptor of a client that has left",
+        saw=lambda: f"{server.client_descriptors()} sockets still open after {what}",
+        look_at="on which paths through your code is the connection not closed?",
+    )
+
+
+def vanish(server: Server, each: int = 4) -> None:
+    server.did(f"{each} clients at a time vanished: having sent nothing, or half a head; by a close, or by a reset")
+    half = request("/page1.txt")[:-9]
+    for sent in (b"", half):
+        for way in (Client.close, Client.reset):
+            gone = [server.client() for _ in range(each)]
+            for client in gone:
+                if sent:
+                    client.send(sent)
+                    server.settle(lambda client=client: server.has_read(client) or server.launch.sockets is None)
+                way(client)
+                server.leave(client)
+            released(server, gone, f"clients had sent {len(sent)} bytes and left by a {way.__name__}")
+
+
+def reset_in_answer(server: Server, count: int = 3) -> None:
+    server.did(f"{count} clients asked for a file of several MiB and reset the connection while it was being sent")
+    gone = []
+    for _ in range(count):
+        client = stuck_readers(server, 1)[0]
+        client.reset()
+        server.leave(client)
+        gone.append(client)
+        released(server, [client], "a reset in mid-answer")
+
+
+def nothing_piles_up(server: Server, rounds: int = 20) -> None:
+    """Served clients leave no descriptor behind in the main process."""
+    server.get("/page1.txt")
+    server.settle(lambda: server.client_descriptors() == 0)
+    before = server.descriptors()
+    server.did(f"{rounds} clients were served, one after the other")
+    for _ in range(rounds):
+        server.get("/page1.txt")
+    server.must(
+        lambda: server.descriptors() <= before + 3,
+        f"about {before} descriptors in the main process, as before",
+        saw=lambda: f"{server.descriptors()} descriptors",
+        look_at="what is opened for a client, and where is it closed?",
+    )

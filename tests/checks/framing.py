@@ -1,0 +1,138 @@
+"""Sections 2 and 3 of the contract: where requests and answers begin and end."""
+
+import requests
+
+from grader import waiting
+from grader.client import Client, request
+from grader.subject import Server
+
+ASSEMBLE = "where are the bytes kept that came before the blank line did?"
+
+
+def early(server: Server, client: Client) -> None:
+    """Nothing may be answered before the head is complete."""
+    if client.received or client.ended:
+        server.fail("no answer yet: the head is not complete", f"{client.name} was answered early", clients=[client])
+
+
+def in_pieces(server: Server) -> None:
+    server.did("sent a request in two pieces, each time cut elsewhere; the second after the first was read")
+    head = request("/page1.txt")
+    for cut in (1, 3, 4, 12, head.index(b"\r\n") + 1, head.index(b"\r\n") + 2, len(head) - 3, len(head) - 2, len(head) - 1):
+        client = server.client()
+        client.send(head[:cut])
+        server.settle(lambda client=client: server.has_read(client))
+        early(server, client)
+        client.send(head[cut:])
+        server.serves(client, "/page1.txt", look_at=ASSEMBLE)
+        server.leave()
+
+
+def byte_by_byte(server: Server) -> None:
+    server.did("sent a request one byte at a time, each after the one before was read")
+    head = request("/page2.txt")
+    client = server.client()
+    for at in range(len(head) - 1):
+        client.send(head[at : at + 1])
+        if not server.settle(lambda: server.has_read(client)):
+            break
+    early(server, client)
+    client.send(head[at + 1 :])
+    server.serves(client, "/page2.txt", look_at=ASSEMBLE)
+
+
+def padded(target: str, size: int) -> bytes:
+    """A request head of exactly so many bytes."""
+    plain = request(target, headers=("X-Padding: ",))
+    return request(target, headers=("X-Padding: " + "x" * (size - len(plain)),))
+
+
+def long_head(server: Server) -> None:
+    server.did("sent request heads of 2,000, 5,000 and 8,192 bytes, at once and in two pieces")
+    for size, target in ((2000, "/page3.txt"), (5000, "/large.bin"), (8192, "/page4.txt"), (8192, "/large.bin")):
+        client = server.client()
+        client.send(padded(target, size))
+        server.serves(client, target, look_at="what does the kernel do with bytes nobody has read when a socket is closed?")
+        server.leave()
+    client = server.client()
+    head = padded("/page5.txt", 8192)
+    client.send(head[:4096])
+    server.settle(lambda: server.has_read(client))
+    client.send(head[4096:])
+    server.serves(client, "/page5.txt", look_at=ASSEMBLE)
+
+
+def endless_head(server: Server, *, alone: bool = False) -> None:
+    """alone: the step serves one client at a time, so nobody else is tried meanwhile."""
+    server.did("sent header lines without end, up to 256 KiB, and never a blank line")
+    client = server.client()
+    client.send(b"GET /page1.txt HTTP/1.1\r\n")
+    for number in range(16):
+        if client.ended:
+            break
+        client.send((b"X-%02d: " % number).ljust(1 << 14, b"x") + b"\r\n")
+        server.settle(lambda: client.ended or server.has_read(client))
+        if number == 2 and not alone:
+            server.serves(server.ask("/page2.txt"), "/page2.txt", look_at="who else has to wait for this client?")
+    server.must(
+        lambda: client.ended,
+        "the end of the connection: a head may not go on for ever",
+        clients=[client],
+        look_at="how much are you ready to keep for somebody who never ends his request?",
+    )
+
+
+def strict(server: Server) -> None:
+    server.did("read answers with a strict parser to their last byte: 200, an empty file, 404, another method")
+    for target, method, status in (
+        ("/small.bin", "GET", (200,)),
+        ("/empty.txt", "GET", (200,)),
+        ("/nope.txt", "GET", (404,)),
+        ("/small.bin", "DELETE", (405, 501)),
+    ):
+        client = server.ask(target, method=method)
+        server.answers(client, status, f"{method} {target}")
+        if not server.long:
+            server.must(lambda client=client: client.ended, "the end of the stream", clients=[client])
+        else:
+            server.settle(lambda client=client: server.has_read(client))
+        if client.malformed or len(client.replies) != 1:
+            seen = client.malformed or f"{len(client.replies)} answers"
+            server.fail("one answer that parses as HTTP, and nothing after it", seen, clients=[client])
+        server.leave()
+
+
+def library(server: Server) -> None:
+    """A library client meets the server: what curl, a browser or requests would see."""
+    server.serves(server.ask("/page1.txt"), "/page1.txt")
+    server.leave()
+    server.did("asked with the library `requests`")
+    host, port = server.address
+    for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt"):
+        wanted = server.root.files.get(target)
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                answer = session.get(f"http://{host}:{port}{target}", timeout=waiting.PATIENCE, allow_redirects=False)
+            except requests.RequestException as error:
+                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
+            if wanted is None and answer.status_code != 404:
+                server.fail(f"404 for {target}", f"{answer.status_code}")
+            if wanted is not None and (answer.status_code != 200 or answer.content != wanted):
+                server.fail(f"200 with the {len(wanted)} bytes of {target}", f"{answer.status_code}, {len(answer.content)} bytes")
+
+
+def end_of_stream(server: Server, look_at: str = "who still holds the socket of this client?") -> None:
+    server.did("one client asked and, answered, waited for the server to close; nobody else connected")
+    for target, status in (("/page6.txt", (200,)), ("/nope.txt", (404,)), ("/empty.txt", (200,))):
+        client = server.ask(target)
+        server.answers(client, status, f"GET {target}")
+        server.must(
+            lambda client=client: client.ended,
+            "the end of the stream after the answer, without the client closing first",
+            clients=[client],
+            look_at=look_at,
+        )
+        if client.ended != "end of stream":
+            server.fail("the end of the stream", "a reset", clients=[client])
+        server.leave()

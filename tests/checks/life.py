@@ -1,0 +1,76 @@
+"""Section 1 of the contract: how a server is started and stopped."""
+
+import secrets
+import signal
+
+from grader.grading import Grading
+from grader.kernel import TIME_WAIT
+from grader.subject import Server
+
+
+def answers(grading: Grading) -> None:
+    with grading.started() as server:
+        server.did("asked for /")
+        server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
+
+
+def own_address() -> str:
+    """A loopback address that nobody else uses: no port on it is ever taken."""
+    return ".".join(["127", *(str(1 + secrets.randbelow(250)) for _ in range(3))])
+
+
+def command_line(grading: Grading) -> None:
+    host, port = own_address(), str(20000 + secrets.randbelow(10000))
+    with grading.started("--host", host, "--port", port) as server:
+        server.did(f"asked for a file at {host}:{port}")
+        address, given = server.launch.listener.address
+        if given != int(port) or address not in (host, "0.0.0.0", "::", f"::ffff:{host}"):
+            server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}")
+        server.serves(server.ask("/page1.txt"), "/page1.txt")
+
+
+def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
+    """A signal ends the server, without a traceback; `served`: it has served a client before."""
+    with grading.started() as server:
+        if served:
+            server.get("/page1.txt")
+            server.settle(lambda: server.client_descriptors() == 0)
+        server.did(f"sent {number.name} to the main process; no client was in service")
+        server.printed_before = server.launch.output.total
+        server.launch.signal(number)
+        server.must(server.gone, "the end of every process of the server", saw=lambda: f"{len(server.living())} live on")
+        server.settle(lambda: not server.launch.family())
+        server.launch.end()
+        if "Traceback (most recent call last)" in server.launch.output.text(server.printed_before):
+            server.fail("an end without a traceback", "a traceback was printed", look_at="who catches KeyboardInterrupt?")
+
+
+def stops_on_signals(grading: Grading) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for served in (False, True):
+            stops(grading, number, served)
+
+
+def restarts(grading: Grading) -> None:
+    host = own_address()
+    with grading.started("--host", host) as server:
+        client = server.ask("/page1.txt", headers=("Connection: close",))
+        server.serves(client, "/page1.txt")
+        server.settle(lambda: client.ended)
+        client.close()
+        server.settle(lambda: (row := server.row(client)) is None or row.state == TIME_WAIT)
+        port = str(server.launch.listener.address[1])
+        server.launch.signal(signal.SIGTERM)
+        server.until(server.gone)
+        story = list(server.told)
+    started_again(grading, host, port, story)
+
+
+def started_again(grading: Grading, host: str, port: str, story: list[str]) -> Server:
+    """Demand that a new server listens on the port of one that has just ended."""
+    launch = grading.launch("--host", host, "--port", port, "--root", str(grading.root.path))
+    server = Server(launch, grading.root, long=grading.long)
+    server.told = [*story, "served a client, ended the server, and started another on the same port at once"]
+    grading.wait_for_listener(server)
+    server.serves(server.ask("/page2.txt"), "/page2.txt")
+    return server

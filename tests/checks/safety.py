@@ -1,0 +1,96 @@
+"""Section 2 of the contract: what must not be served, however it is asked for."""
+
+from grader.client import request
+from grader.subject import Server
+
+CLIMBS = (
+    "/../secret.txt",
+    "/../../../../../../../../../../etc/passwd",
+    "/sub/../../secret.txt",
+    "/sub/deep/../../../secret.txt",
+    "/%2e%2e/secret.txt",
+    "/%2E%2E%2Fsecret.txt",
+    "/..%2fsecret.txt",
+    "/.%2e/secret.txt",
+    "/..//secret.txt",
+    "//../secret.txt",
+    "/....//secret.txt",
+    "/%252e%252e/secret.txt",
+    "/..\\secret.txt",
+    "/../www-private/secret.txt",
+    "/../www2/secret.txt",
+    "/%2e%2e/www2/secret.txt",
+    "/page1.txt%00",
+    "/page1.txt%00.html",
+    "/%00",
+    "/../secret.txt%00.txt",
+)
+WANDERS = ("/sub/../page1.txt", "//page1.txt", "/./page1.txt", "/../www/page1.txt")
+METHODS = ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS")
+JUNK = (b"HELLO\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\x00\x80junk\r\n\r\n", b'{"not": "HTTP"}\r\nat: all\r\n\r\n')
+OUTSIDE = "where does the path end up, once every `..` and every link is followed?"
+
+
+def climbs(server: Server) -> None:
+    server.did("asked for a secret beside the root in every spelling: `..`, %2e, an absolute path, a NUL byte")
+    folder = str(server.root.folder)
+    for target in (*CLIMBS, f"/{folder}/secret.txt", f"/%2f{folder[1:]}/secret.txt", f"{folder}/secret.txt"):
+        server.answers(server.ask(target), (404,), f"{target} leaves the root", OUTSIDE)
+        server.leave()
+
+
+def wanders(server: Server) -> None:
+    server.did("asked for paths that wander about and end inside the root")
+    for target in WANDERS:
+        reply = server.answers(server.ask(target), (200, 404), f"{target} ends inside the root")
+        server.leave()
+        if reply.status == 200 and reply.body != server.root.files["/page1.txt"]:
+            server.fail("the bytes of /page1.txt, or 404", f"200 with other bytes for {target}")
+
+
+def links(server: Server) -> None:
+    server.did("asked for symbolic links, in the root, to what lies outside of it")
+    for target in ("/link.txt", "/absolute-link.txt", "/linked/secret.txt"):
+        server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", OUTSIDE)
+        server.leave()
+
+
+def methods(server: Server) -> None:
+    server.did(f"sent {', '.join(METHODS)} for a file that is there, without a body")
+    for method in METHODS:
+        headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
+        client = server.ask("/page1.txt", method=method, headers=headers)
+        server.answers(client, (405, 501), f"{method} is not GET")
+        server.leave()
+
+
+def junk(server: Server) -> None:
+    server.did("sent heads that are no HTTP, each with its blank line")
+    for head in JUNK:
+        client = server.client()
+        client.send(head)
+        server.must(
+            lambda client=client: client.replies or client.ended or client.malformed,
+            "400, or the end of the connection",
+            clients=[client],
+            look_at="what is there to split when the request line has not three words?",
+        )
+        if client.malformed or (client.replies and client.replies[0].status != 400):
+            server.answers(client, (400,), f"{head!r} is no HTTP")
+        server.leave()
+    client = server.client()
+    client.send(b"GET /page1.txt HTTP/1.1 and more\r\nno colon here\r\n\r\n")
+    server.settle(lambda: client.replies or client.ended)  # what it makes of that is its own business
+
+
+def half_requests(server: Server) -> None:
+    """A whole request, then the end of the client's sending side."""
+    server.did("sent a whole request and shut down the sending side at once, then only after it was read")
+    for wait in (False, True):
+        client = server.client()
+        client.send(request("/small.bin"))
+        if wait:
+            server.settle(lambda client=client: server.has_read(client))
+        client.half_close()
+        server.serves(client, "/small.bin", look_at="what does recv() returning b'' tell, and what does it not tell?")
+        server.leave()
