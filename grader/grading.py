@@ -46,6 +46,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.witness: Server | None = None  # a server whose clients are silent for the whole run
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()

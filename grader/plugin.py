@@ -42,9 +42,9 @@ class Grader:
     def grading(self, request: pytest.FixtureRequest) -> Iterator[Grading]:
         """For checks that start servers of their own."""
         yield self.run
-        for launch in list(self.run.launches):
-            if self.shared.server is None or launch is not self.shared.server.launch:
-                self.run.end(launch)
+        kept = [server.launch for server in (self.shared.server, self.run.witness) if server]
+        for launch in [launch for launch in self.run.launches if launch not in kept]:
+            self.run.end(launch)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:

@@ -150,6 +150,7 @@ class Prover:
         self.family = family
         self.started = started
         self.last: Look | None = None
+        self.at_rest = False  # the last proof was one of sleep, not of going round
         self.reset()
 
     def reset(self) -> None:
@@ -193,6 +194,7 @@ class Prover:
         return task.voluntary - base.voluntary >= TURNS or (task.state == "R" and spun >= SPIN)
 
     def explain(self, tired: set[tuple[int, int]]) -> str:
+        self.at_rest = not tired
         if not tired:
             return (
                 "the kernel shows every thread of the server asleep in a call that only a client "

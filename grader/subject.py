@@ -225,6 +225,24 @@ class Server:
         wanted = f"socket:[{row.inode}]"
         return {pid for pid in self.living() if wanted in self.launch.proc.descriptors(pid).values()}
 
+    def all_holders(self, clients: list[Client]) -> list[tuple[Client, set[int]]]:
+        """The same for many clients, each process looked at once."""
+        held: dict[str, set[int]] = {}
+        for pid in self.living():
+            for target in self.launch.proc.descriptors(pid).values():
+                held.setdefault(target, set()).add(pid)
+        rows = [(client, self.row(client)) for client in clients]
+        return [(client, held.get(f"socket:[{row.inode}]", set()) if row else set()) for client, row in rows]
+
+    def cpu(self) -> float:
+        """Seconds of CPU time that the living family has used."""
+        return sum(process.cpu for process in self.living().values())
+
+    def asleep_for_good(self) -> bool:
+        """Whether the kernel proves that the server sleeps until a client does something."""
+        outcome = self.until(lambda: False, patience=0.5)
+        return outcome.proven and self.prover.at_rest and not self.gone()
+
     def forgotten(self, client: Client) -> bool:
         """Whether no process holds the server's side of this connection any more."""
         row = self.row(client)

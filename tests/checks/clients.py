@@ -98,7 +98,7 @@ def vanish(server: Server, each: int = 4) -> None:
             for client in gone:
                 if sent:
                     client.send(sent)
-                    server.settle(lambda client=client: server.has_read(client) or server.launch.sockets is None)
+                    server.settle(lambda client=client: server.has_read(client))
                 way(client)
                 server.leave(client)
             released(server, gone, f"clients had sent {len(sent)} bytes and left by a {way.__name__}")

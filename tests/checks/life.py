@@ -3,15 +3,36 @@
 import secrets
 import signal
 
+from grader.client import request
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
+from grader.proof import timeout_of
 from grader.subject import Server
 
 
+HALF = 20  # bytes of a request head
+
+
 def answers(grading: Grading) -> None:
-    with grading.started() as server:
-        server.did("asked for /")
-        server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
+    server = grading.start()
+    server.did("asked for /")
+    server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
+    server.leave()
+    # The same server keeps a silent client until the last check of the step asks what became of it.
+    server.client().send(request("/page1.txt")[:HALF])
+    grading.witness = server
+
+
+def patience(grading: Grading) -> None:
+    """Where the kernel shows a timer, its end is waited for; else the client was silent for the whole run."""
+    server = grading.witness
+    client = server.clients[0]
+    server.did("a client sent half a request when the grading began, and the rest now")
+    timers = [timeout_of(task) for task in server.tasks() if task.state == "S" and task.call != "futex"]
+    for seconds in sorted(limit for limit in timers if 0.2 < limit < 59):
+        server.until(lambda: client.ended, patience=seconds + 1)
+    client.send(request("/page1.txt")[HALF:])
+    server.serves(client, "/page1.txt", look_at="after how long is a silent client given up?")
 
 
 def own_address() -> str:

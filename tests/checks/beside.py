@@ -1,0 +1,82 @@
+"""Section 5 of the contract, last paragraph: what is reported beside the points."""
+
+import resource
+import signal
+
+from grader.client import request
+from grader.grading import Grading
+from grader.subject import Server
+from tests.checks import clients, life, long, model
+
+
+def ends_in_service(grading: Grading) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        host = life.own_address()
+        with grading.started("--host", host) as server:
+            server.did(f"three clients stalled, one read nothing of a large answer; sent {number.name}")
+            clients.stuck_readers(server, 1)
+            for _ in range(3):
+                server.client().send(b"GET /page1.txt HT")
+            server.settle(lambda server=server: all(map(server.has_read, server.clients[1:])))
+            server.launch.signal(number)
+            server.must(server.gone, "the end of every process", saw=f"{len(server.living())} processes live on")
+            port, story = str(server.launch.listener.address[1]), list(server.told)
+            server.launch.end()
+        life.started_again(grading, host, port, story)
+
+
+def descriptors_run_out(grading: Grading, room: int = 12) -> None:
+    with grading.started() as server:
+        server.get("/page1.txt")
+        server.settle(lambda: server.client_descriptors() == 0)
+        limit = server.descriptors() + room
+        server.did(f"the server may open {room} descriptors more; {3 * room} clients connected and stalled")
+        hard = resource.prlimit(server.main, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(server.main, resource.RLIMIT_NOFILE, (limit, hard))
+        crowd = [server.client() for _ in range(3 * room)]
+        for client in crowd:
+            client.send(b"GET /page1.txt HT")
+        server.settle(lambda: server.gone() or (server.descriptors() >= limit - 1 and waiting(server)))
+        model.at_rest(server, "while descriptors are short")
+        server.did("then the flood left")
+        server.leave()
+        server.serves(server.ask("/page1.txt"), "/page1.txt", look_at="what does accept() say when descriptors run out?")
+
+
+def waiting(server: Server) -> int:
+    """Connections that nobody has accepted."""
+    return sum(row.unread for row in server.launch.sockets.listeners() if row.inode == server.launch.listener.inode)
+
+
+def ten_thousand(grading: Grading, count: int = 10_000) -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with grading.started() as server:
+        if soft < count + 200:
+            server.fail(f"{count} connections", f"this machine lets a process have {soft} descriptors: `ulimit -Hn`")
+        server.did(f"{count} clients connected, were served, and stayed")
+        crowd = []
+        for at in range(0, count, 500):
+            part = [server.ask("/one.txt") for _ in range(500)]
+            crowd += part
+            server.must(lambda part=part: all(client.replies for client in part), "an answer for each client")
+            server.clients.clear()
+        server.serves(server.ask("/small.bin"), "/small.bin")
+        for client in (crowd[0], crowd[-1]):
+            server.clients.append(client)
+            client.taken = 1
+            client.send(request("/page3.txt"))
+            long.asked(server, client, "/page3.txt")
+        server.clients += crowd[1:-1]
+        server.leave()
+
+
+def idle_ends(grading: Grading) -> None:
+    with grading.started() as server:
+        server.did("was served on a long connection, then was silent")
+        client = server.ask("/page1.txt")
+        server.serves(client, "/page1.txt")
+        stated = long.stated_timeout(client)
+        if stated is None or stated > 60:
+            server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", f"{stated}")
+        server.until(lambda: client.ended, patience=stated)
+        server.must(lambda: client.ended, f"the end of the connection after {stated:g} s", clients=[client])

@@ -1,0 +1,247 @@
+"""Section 4 of the contract: long connections."""
+
+import requests
+
+from grader import waiting
+from grader.client import Client, request
+from grader.subject import Server
+from tests.checks import clients
+
+ZH = ("中文.html", "/%E4%B8%AD%E6%96%87.html")
+SERIES = ("/page1.txt", "/nope.txt", "/empty.txt", ZH[1], "/small.bin", "/sub/", "/nope/")
+LENGTH = "how does a client know where this answer ends, if the stream does not end?"
+
+
+def asked(server: Server, client: Client, target: str, look_at: str = "") -> None:
+    """Demand the next answer on this connection: the file, or 404, with its Content-Length."""
+    if target in server.root.files:
+        reply = server.serves(client, target, look_at=look_at)
+    else:
+        reply = server.answers(client, (404,), f"GET {target}", look_at)
+    if reply.length is None:
+        server.fail(f"Content-Length in the answer to {target}", "none", clients=[client], look_at=LENGTH)
+
+
+def still_open(server: Server, client: Client, look_at: str = "") -> None:
+    """Demand that the connection serves another request."""
+    client.send(request("/page3.txt"))
+    asked(server, client, "/page3.txt", look_at or "who decided that this connection should end?")
+
+
+def hundred(server: Server, count: int = 100) -> None:
+    server.did(f"sent {count} requests on one connection, each after the answer to the one before")
+    server.root.add_named(*ZH)
+    client = server.client()
+    for number in range(count):
+        target = SERIES[number % len(SERIES)]
+        client.send(request(target))
+        asked(server, client, target, LENGTH)
+
+
+def lengths(server: Server) -> None:
+    server.did("read the heads of answers of every status")
+    for method, target, statuses in (
+        ("GET", "/small.bin", (200,)),
+        ("GET", "/empty.txt", (200,)),
+        ("GET", "/nope.txt", (404,)),
+        ("GET", "/../secret.txt", (404,)),
+        ("DELETE", "/page1.txt", (405, 501)),
+    ):
+        client = server.ask(target, method=method)
+        reply = server.answers(client, statuses, f"{method} {target}")
+        if reply.length is None or reply.length != len(reply.body):
+            server.fail(f"Content-Length in the {reply.status}", "none", clients=[client], look_at=LENGTH)
+        server.leave()
+    client = server.client()
+    client.send(b"HELLO\r\n\r\n")
+    server.must(lambda: client.replies or client.ended, "400, or the end of the connection", clients=[client])
+    if client.replies and client.replies[0].length is None:
+        server.fail(f"Content-Length in the {client.replies[0].status}", "none", clients=[client], look_at=LENGTH)
+
+
+def ends(server: Server, client: Client, look_at: str) -> None:
+    server.must(lambda: client.ended, "the end of the stream after the answer", clients=[client], look_at=look_at)
+    if client.ended != "end of stream":
+        server.fail("the end of the stream after the answer", "a reset", clients=[client])
+
+
+def closes_when_asked(server: Server) -> None:
+    server.did("sent requests with `Connection: close` in several letter cases, first and later on a connection")
+    for line in ("Connection: close", "connection: close", "CONNECTION: CLOSE", "Connection: Close"):
+        for before in (0, 2):
+            client = server.client()
+            for _ in range(before):
+                client.send(request("/page1.txt"))
+                asked(server, client, "/page1.txt")
+            client.send(request("/page2.txt", headers=("Accept: */*", line, "X-More: yes")))
+            asked(server, client, "/page2.txt")
+            ends(server, client, f"what does `{line}` ask for?")
+            server.leave()
+    client = server.ask("/nope.txt", headers=("Connection: close",))
+    asked(server, client, "/nope.txt")
+    ends(server, client, "is a 404 an answer like others?")
+
+
+def closes_after_big(server: Server) -> None:
+    server.did("asked for a file of several MiB with `Connection: close`, read nothing for a while, then all")
+    big = server.root.big
+    client = server.client(window=clients.TINY)
+    client.reading = False
+    client.send(request("/big.bin", headers=("Connection: close",)))
+    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
+    client.open_window()
+    server.serves(client, "/big.bin", big, look_at="has all been sent when the connection is closed?")
+    ends(server, client, "what comes after the last byte?")
+
+
+def closes_for_nothing_else(server: Server) -> None:
+    server.did("sent requests with the words `Connection: close` where they mean nothing")
+    for target, line in (
+        ("/page1.txt", "X-Note: Connection: close"),
+        ("/page1.txt", "X-Connection: close"),
+        ("/page1.txt", "Accept: close"),
+        ("/page1.txt?Connection:%20close", "Accept: */*"),
+        ("/page1.txt?connection:close", "User-Agent: close"),
+        ("/page1.txt", "Connection: keep-alive"),
+    ):
+        client = server.ask(target, headers=(line,))
+        server.serves(client, target, server.root.files["/page1.txt"])
+        still_open(server, client, "which line of the head asks to close, and which part of that line?")
+        server.leave()
+
+
+def http10(server: Server) -> None:
+    server.did("sent an HTTP/1.0 request, then one with `Connection: keep-alive`")
+    client = server.ask("/page1.txt", version="1.0")
+    asked(server, client, "/page1.txt")
+    ends(server, client, "what does a client of HTTP/1.0 expect after the answer?")
+    client = server.ask("/page2.txt", version="1.0", headers=("Connection: keep-alive",))
+    asked(server, client, "/page2.txt")
+
+
+def pipelined(server: Server) -> None:
+    targets = [*SERIES, "/large.bin", *(f"/page{number}.txt" for number in range(12)), "/nope.txt", "/page1.txt"]
+    server.root.add_named(*ZH)
+    server.did(f"sent {len(targets)} requests at once on one connection, then one more")
+    client = server.client()
+    client.send(b"".join(map(request, targets)))
+    for target in targets:
+        asked(server, client, target, "what is left in the buffer when the first request has been taken out?")
+    still_open(server, client)
+
+
+def pipelined_in_pieces(server: Server) -> None:
+    targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/page2.txt")
+    stream = b"".join(map(request, targets))
+    for size in (7, 61, len(request("/page1.txt")) + 9):
+        server.did(f"sent {len(targets)} requests in pieces of {size} bytes, each after the one before was read")
+        client = server.client()
+        for at in range(0, len(stream), size):
+            client.send(stream[at : at + size])
+            server.settle(lambda client=client: server.has_read(client))
+        for target in targets:
+            asked(server, client, target, "where does one request end and the next begin?")
+        server.leave()
+
+
+def first_of_two(server: Server) -> None:
+    server.did("sent one request and half of the next in one piece; the rest after the first answer")
+    head = request("/page2.txt")
+    client = server.client()
+    client.send(request("/page1.txt") + head[:20])
+    asked(server, client, "/page1.txt", "is there a whole request in the buffer?")
+    server.settle(lambda: server.has_read(client))
+    if len(client.replies) != 1 or client.received != client.replies[0].size:
+        server.fail("one answer: the second request is not complete", f"{client.received} bytes", clients=[client])
+    client.send(head[20:])
+    asked(server, client, "/page2.txt", "what became of the half request in the buffer?")
+
+
+def pipelined_and_half_closed(server: Server) -> None:
+    server.did("sent four requests at once and shut down the sending side")
+    client = server.client()
+    targets = ("/page1.txt", "/small.bin", "/nope.txt", "/page2.txt")
+    client.send(b"".join(map(request, targets)))
+    client.half_close()
+    for target in targets:
+        asked(server, client, target, "does the end of the requests mean the end of the answers?")
+
+
+def pipelined_slowly_read(server: Server) -> None:
+    server.did("sent three requests for large files at once, read nothing for a while, then all")
+    server.root.big  # noqa: B018 - writes the file
+    client = server.client(window=clients.TINY)
+    client.reading = False
+    targets = ("/large.bin", "/big.bin", "/page1.txt")
+    client.send(b"".join(map(request, targets)))
+    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
+    server.serves(server.ask("/page2.txt"), "/page2.txt")
+    client.open_window()
+    for target in targets:
+        asked(server, client, target, "which answer is being sent, and which waits for it?")
+
+
+def forgets_idle(server: Server, count: int = 10) -> None:
+    server.did(f"{count} clients were served and stayed; then half of them closed and half reset")
+    crowd = [server.ask("/page1.txt") for _ in range(count)]
+    for client in crowd:
+        asked(server, client, "/page1.txt")
+    for number, client in enumerate(crowd):
+        (Client.close if number % 2 else Client.reset)(client)
+    server.leave()
+    clients.released(server, crowd, "idle clients had left")
+
+
+def idle_crowd(server: Server, count: int) -> None:
+    server.did(f"{count} clients were served and stayed connected; then a new one came, and old ones asked again")
+    crowd = []
+    for number in range(count):
+        crowd.append(server.ask(f"/page{number % 12}.txt"))
+        if number % 50 == 49:
+            server.settle(lambda: all(client.replies for client in crowd[-50:]))
+    for number, client in enumerate(crowd):
+        server.serves(client, f"/page{number % 12}.txt")
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=clients.ALONE)
+    for client in (crowd[-1], crowd[0], crowd[count // 2]):
+        if not may_have_been_closed(client):
+            still_open(server, client)
+
+
+def may_have_been_closed(client: Client) -> bool:
+    """Whether the server has stated an idle time-out, and it has passed."""
+    stated = stated_timeout(client)
+    idle = client.diary[-1].time - max((event.time for event in client.diary if event.what == "replied"), default=0)
+    return stated is not None and (bool(client.ended) or idle >= stated)
+
+
+def stated_timeout(client: Client) -> float | None:
+    """Seconds after `timeout=` in the Keep-Alive header of the last answer, RFC 2068, section 19.7.1."""
+    values = ",".join(client.replies[-1].values("keep-alive")) if client.replies else ""
+    for part in values.split(","):
+        name, _, number = part.strip().partition("=")
+        if name.lower() == "timeout" and number.strip().isdigit():
+            return float(number)
+    return None
+
+
+def library_reuses(server: Server) -> None:
+    server.serves(server.ask("/page1.txt"), "/page1.txt")
+    server.leave()
+    server.did("asked 20 times with one `requests.Session`, and counted the connections it made")
+    host, port = server.address
+    targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/sub/")
+    with requests.Session() as session:
+        session.trust_env = False
+        for number in range(20):
+            target = targets[number % 5]
+            try:
+                answer = session.get(f"http://{host}:{port}{target}", timeout=waiting.PATIENCE, allow_redirects=False)
+            except requests.RequestException as error:
+                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
+            wanted = server.root.files.get(target)
+            if (answer.status_code, answer.content) != ((200, wanted) if wanted is not None else (404, answer.content)):
+                server.fail(f"the answer for {target}", f"{answer.status_code}, {len(answer.content)} bytes")
+        pools = session.get_adapter("http://").poolmanager.pools
+        made = sum(pools[key].num_connections for key in pools.keys())  # noqa: SIM118 - it has no iterator
+        if made != 1:
+            server.fail("one connection for all 20 requests", f"{made} connections", look_at=LENGTH)

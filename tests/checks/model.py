@@ -1,0 +1,381 @@
+"""Section 5 of the contract: how a step serves, as the kernel shows it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from grader.client import Client, request
+from grader.kernel import Task
+from grader.subject import Server
+from tests.checks import clients
+
+FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
+
+
+def one_process_one_thread(server: Server, count: int = 4) -> None:
+    server.did(f"{count} clients connected and sent part of a request")
+    for _ in range(count):
+        server.client().send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, server.clients)))
+    one_process(server)
+    if len(server.tasks()) != 1:
+        server.fail("one thread", f"{len(server.tasks())} threads")
+
+
+def one_process(server: Server) -> None:
+    if len(server.living()) != 1:
+        server.fail("one process", f"{len(server.living())} processes", look_at="what makes a second process?")
+
+
+def one_at_a_time(server: Server) -> None:
+    server.did("client #1 sent half a request; #2 and #3 sent whole ones")
+    first = server.client()
+    head = request("/page1.txt")
+    first.send(head[:20])
+    server.settle(lambda: server.has_read(first))
+    others = [server.ask("/page2.txt"), server.ask("/page3.txt")]
+    if server.until(lambda: any(client.received for client in others), patience=3):
+        server.fail("nobody else is answered while client #1 stalls", "an answer to another client", clients=others)
+    server.did("then client #1 sent the rest")
+    first.send(head[20:])
+    server.serves(first, "/page1.txt")
+    for client, target in zip(others, ("/page2.txt", "/page3.txt"), strict=True):
+        server.serves(client, target, look_at="what does the server do after its first client?")
+
+
+def backlog(server: Server, count: int = 64) -> None:
+    server.did(f"client #1 stalled; {count} more connected and sent requests; then client #1 went on")
+    first = server.client()
+    head = request("/page1.txt")
+    first.send(head[:20])
+    server.settle(lambda: server.has_read(first))
+    crowd = [server.client(wait=False) for _ in range(count)]
+    for client in crowd:
+        client.send(request("/page2.txt"))
+
+    def waiting() -> int:
+        return sum((row := server.row(client)) is not None and row.state == 1 for client in crowd)
+
+    server.must(
+        lambda: waiting() == count,
+        f"{count} connections wait in the backlog",
+        saw=lambda: f"room for {waiting()}",
+        look_at="what does the number given to listen() say?",
+    )
+    first.send(head[20:])
+    server.serves(first, "/page1.txt")
+    for client in crowd:
+        server.serves(client, "/page2.txt")
+
+
+def served_apart(server: Server, crowd: list[Client]) -> dict[int, Client]:
+    """A process of its own for each client, none of them the main one: pid -> client, as far as it goes."""
+    owner: dict[int, Client] = {}
+    for client, pids in sorted(server.all_holders(crowd), key=lambda pair: len(pair[1])):
+        for pid in sorted(pids - {server.main} - owner.keys()):
+            owner[pid] = client
+            break
+    return owner
+
+
+def own_processes(server: Server, count: int = 50) -> None:
+    server.did(f"{count} clients connected and stalled in mid-request")
+    crowd = [server.client() for _ in range(count)]
+    for client in crowd:
+        client.send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, crowd)))
+    server.must(
+        lambda: len(served_apart(server, crowd)) == count,
+        f"{count} processes, each with the socket of a client of its own",
+        saw=lambda: f"{len(served_apart(server, crowd))} clients in processes of their own",
+        look_at="which process talks with the second client while the first one stalls?",
+    )
+
+
+def parent_lets_go(server: Server) -> None:
+    server.did("one client connected and sent half a request; nobody else connected")
+    client = server.client()
+    head = request("/page1.txt")
+    client.send(head[:20])
+    server.settle(lambda: server.has_read(client))
+    server.must(
+        lambda: (pids := server.holders(client)) and server.main not in pids,
+        "a child holds the client's socket, and the parent does not",
+        saw=lambda: f"held by {holders_text(server, client)}",
+        clients=[client],
+        look_at="how many descriptors refer to this connection after a fork, and whose are they?",
+    )
+    client.send(head[20:])
+    server.serves(client, "/page1.txt")
+    server.must(lambda: client.ended, "the end of the stream when the child is done", clients=[client])
+
+
+def holders_text(server: Server, client: Client) -> str:
+    pids = server.holders(client)
+    names = [f"the parent ({pid})" if pid == server.main else f"process {pid}" for pid in sorted(pids)]
+    return " and ".join(names) or "no process"
+
+
+def descriptors_return(server: Server, count: int = 30) -> None:
+    server.get("/page1.txt")
+    server.get("/page1.txt")
+    server.settle(lambda: server.client_descriptors() == 0)
+    before = server.descriptors()
+    server.did(f"{count} clients stalled at once and were then served; then one more was")
+    crowd = clients.stalled(server, count)
+    for client, _, rest in crowd:
+        client.send(rest)
+    for client, target, _ in crowd:
+        server.serves(client, target)
+    server.leave()
+    server.settle(lambda: len(server.zombies()) > count // 2 or len(server.living()) < count // 2)
+    server.get("/page1.txt")
+    server.must(
+        lambda: server.descriptors() <= before + FEW,
+        f"the parent's descriptors are back at about {before}",
+        saw=lambda: f"the parent has {server.descriptors()}",
+        look_at="what did the parent open for each client, and when does it close it?",
+    )
+
+
+def zombies_in_a_row(server: Server, count: int = 30) -> None:
+    server.did(f"{count} clients were served one after the other, then one more")
+    server.get("/page1.txt")
+    for _ in range(count + 1):
+        server.get("/page1.txt")
+    few_zombies(server)
+
+
+def few_zombies(server: Server) -> None:
+    server.must(
+        lambda: len(server.zombies()) <= FEW,
+        "at most a few zombies",
+        saw=lambda: f"{len(server.zombies())} zombies",
+        look_at="who waits for a child that has ended, and for how many at a time?",
+    )
+
+
+def stops_growing(server: Server, measure: Callable[[], int], serve: Callable[[], None], what: str) -> None:
+    """A pool may grow to its ceiling and keep what it has; only a growth without end is wrong."""
+    before = 0
+    for _ in range(8):
+        serve()
+        server.settle(lambda goal=before or FEW: measure() <= goal)
+        now = measure()
+        if before and now < before + FEW:
+            return
+        before = now
+    server.fail(f"{what} end with their clients", f"{before} {what} live on", look_at="what ends them, and when?")
+
+
+def processes_return(server: Server, wave: int = 10) -> None:
+    server.did(f"clients were served one after the other, {wave} at a time, and the living processes counted")
+
+    def serve() -> None:
+        for _ in range(wave):
+            server.get("/page1.txt")
+
+    stops_growing(server, lambda: len(server.living()), serve, "processes")
+
+
+def zombies_at_once(server: Server, count: int = 20) -> None:
+    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")
+    server.get("/page1.txt")
+    crowd = clients.stalled(server, count)
+    asleep = [client for client, _, rest in crowd if server.holders(client) - {server.main}]
+    server.launch.signal(signal.SIGSTOP)
+    try:
+        for client, _, rest in crowd:
+            client.send(rest)
+        server.settle(lambda: all(client.replies for client in asleep))
+        server.leave(*asleep)
+        server.settle(lambda: len(server.zombies()) >= count - 1)
+    finally:
+        server.launch.signal(signal.SIGCONT)
+    server.settle(lambda: all(client.replies for client in server.clients))
+    server.leave()
+    server.get("/page1.txt")
+    few_zombies(server)
+
+
+def own_threads(server: Server, count: int = 50) -> None:
+    server.did(f"{count} clients connected and stalled in mid-request")
+    for _ in range(count):
+        server.client().send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, server.clients)))
+    one_process(server)
+    server.must(
+        lambda: len(server.tasks()) >= count,
+        f"a thread for each of {count} stalled clients",
+        saw=lambda: f"{len(server.tasks())} threads in all",
+        look_at="which thread reads from the second client while the first one stalls?",
+    )
+
+
+def threads_return(server: Server, wave: int = 30) -> None:
+    server.did(f"{wave} clients at a time stalled and were then served, and the threads counted")
+
+    def serve() -> None:
+        crowd = clients.stalled(server, wave)
+        for client, _, rest in crowd:
+            client.send(rest)
+        for client, target, _ in crowd:
+            server.serves(client, target)
+        server.leave()
+
+    stops_growing(server, lambda: len(server.tasks()), serve, "threads")
+
+
+def one_os_thread(server: Server, count: int = 100) -> None:
+    server.get("/page1.txt")
+    before = len(server.tasks())
+    server.did(f"{count} clients connected and stalled in mid-request")
+    clients.stalled(server, count)
+    one_process(server)
+    if len(server.tasks()) > before + 12:  # gevent's own pool of helpers has at most ten
+        server.fail("the number of threads does not grow with clients", f"{before} threads before, {len(server.tasks())} now")
+
+
+def gevent_loaded(server: Server) -> None:
+    server.did("looked at what the server has loaded")
+    server.get("/page1.txt")
+    if not any("/gevent/" in line for line in server.launch.proc.read(server.main, "maps").splitlines()):
+        server.fail("gevent's machinery is loaded", "no library of gevent in the process", look_at="who makes greenlets?")
+
+
+def nonblocking_sockets(server: Server, count: int = 4) -> None:
+    server.did(f"{count} clients connected and sent part of a request; looked at the flags of every socket")
+    crowd = [server.client() for _ in range(count)]
+    for client in crowd:
+        client.send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, crowd)))
+    inodes = {row.inode: client.name for client in crowd if (row := server.row(client))}
+    inodes[server.launch.listener.inode] = "the listener"
+    for descriptor, target in server.launch.proc.descriptors(server.main).items():
+        name = inodes.get(int(target[8:-1])) if target.startswith("socket:[") else None
+        if name and not server.launch.proc.flags(server.main, descriptor) & os.O_NONBLOCK:
+            saw = f"the socket of {name} (descriptor {descriptor}) is a blocking one"
+            server.fail("O_NONBLOCK on the listener and on every client's socket", saw, look_at="what does accept() hand on?")
+
+
+def asleep_on_sockets(task: Task) -> bool:
+    """Whether a thread is in select or poll, and on a descriptor: a select of none is a nap."""
+    calls = {"select": 0, "pselect6": 0, "poll": 1, "ppoll": 1}
+    return task.call in calls and task.args[calls[task.call]] > 0
+
+
+def asks_in_turn(server: Server, samples: int = 150) -> None:
+    server.did(f"two clients stalled; looked {samples} times at the system call the server was in")
+    for _ in range(2):
+        server.client().send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, server.clients)))
+    if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
+        server.fail("no epoll descriptor", "an epoll descriptor is open")
+    for _ in range(samples):
+        server.pump(0.001)
+        for task in server.tasks():
+            if asleep_on_sockets(task):
+                saw = f"asleep in {task.call}"
+                server.fail("each socket is asked in turn, without select or poll", saw, look_at="what does settimeout() do?")
+            if task.call and task.call.startswith("epoll"):
+                server.fail("each socket is asked in turn, without epoll", f"asleep in {task.call}")
+
+
+def watched(server: Server) -> dict[int, int]:
+    """All that the epoll descriptors of the main process watch, inode -> events."""
+    proc, found = server.launch.proc, {}
+    for descriptor, target in proc.descriptors(server.main).items():
+        if target == "anon_inode:[eventpoll]":
+            found |= proc.watched(server.main, descriptor)
+    return found
+
+
+def watches_everyone(server: Server, count: int) -> None:
+    server.did(f"{count} clients connected and stalled in mid-request")
+    crowd = [server.client() for _ in range(count)]
+    for client in crowd:
+        client.send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, crowd)))
+    one_process(server)
+    wanted = {row.inode for client in crowd if (row := server.row(client))} | {server.launch.listener.inode}
+    server.must(
+        lambda: wanted <= watched(server).keys(),
+        f"an epoll descriptor watches the listener and all {count} clients",
+        saw=lambda: f"{len(wanted & watched(server).keys())} of {len(wanted)} are watched",
+        look_at="who tells the kernel about a new socket?",
+    )
+    server.did("then they left")
+    server.leave()
+    server.must(
+        lambda: not (wanted - {server.launch.listener.inode}) & watched(server).keys(),
+        "a client that has left is watched no more",
+        saw=lambda: f"{len(wanted & watched(server).keys()) - 1} of them are still watched",
+        look_at="what happens to a registration when its descriptor is closed, and when a copy is left?",
+    )
+
+
+def sleeps_in_epoll(server: Server) -> None:
+    server.did("four clients connected and stalled")
+    for _ in range(4):
+        server.client().send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, server.clients)))
+    if len(server.tasks()) != 1:
+        server.fail("one thread", f"{len(server.tasks())} threads")
+
+    def asleep() -> bool:
+        task = server.launch.proc.task(server.main, server.main)
+        return task is not None and (task.call is None or task.call.startswith("epoll"))
+
+    server.must(asleep, "the thread sleeps in epoll", look_at="where does the loop wait, and for what?")
+
+
+def at_rest(server: Server, when: str) -> None:
+    """Demand that the server uses no CPU; waking a few times a second is no use of CPU."""
+    if server.asleep_for_good():
+        return
+    began, spent = time.process_time(), server.cpu()
+    while (own := time.process_time() - began) < 0.5:  # a loop of ours is the clock: it is slowed as the server is
+        pass
+    used = server.cpu() - spent
+    if used > own / 3:
+        saw = f"it used {used:.2f} s of CPU time while a busy loop beside it used {own:.2f} s"
+        server.fail(f"no use of CPU {when}", saw, look_at="which event keeps coming, and who asked for it?")
+
+
+def idle(server: Server, count: int) -> None:
+    server.did(f"{count} clients connected and stalled; then there was no traffic")
+    clients.stalled(server, count)
+    at_rest(server, f"with {count} stalled clients and no traffic")
+    server.leave()
+
+
+def idle_readers(server: Server) -> None:
+    server.did("four clients asked for a large file and stopped reading; then there was no traffic")
+    clients.stuck_readers(server, 4)
+    at_rest(server, "while clients do not read")
+
+
+def idle_after_resets(server: Server) -> None:
+    server.did("four clients reset their connections: idle, in mid-request, in mid-answer; then there was no traffic")
+    stuck = clients.stuck_readers(server, 1)
+    crowd = [server.client() for _ in range(3)]
+    for client in crowd[1:]:
+        client.send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, crowd)))
+    for client in crowd + stuck:
+        client.reset()
+    server.leave()
+    server.settle(lambda: all(map(server.forgotten, server.departed)))
+    at_rest(server, "after resets")
+
+
+def burst(server: Server, count: int = 12) -> None:
+    server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
+    server.launch.signal(signal.SIGSTOP)
+    try:
+        crowd = [server.ask(f"/page{number % 12}.txt") for number in range(count)]
+    finally:
+        server.launch.signal(signal.SIGCONT)
+    for number, client in enumerate(crowd):
+        server.serves(client, f"/page{number % 12}.txt", look_at="how many clients can one event stand for?")
