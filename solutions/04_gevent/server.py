@@ -35,7 +35,7 @@ import gevent
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
 BLANK_LINE = b"\r\n\r\n"
-HEAD_LIMIT = 65536
+HEAD_LIMIT = 65536  # bytes
 
 
 def parse(head):

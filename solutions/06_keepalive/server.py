@@ -23,8 +23,8 @@ from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
 BLANK_LINE = b"\r\n\r\n"
-HEAD_LIMIT = 65536
-NAP = 0.001
+HEAD_LIMIT = 65536  # bytes
+NAP = 0.001  # seconds
 
 
 def parse(head):

@@ -23,8 +23,8 @@ from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
 BLANK_LINE = b"\r\n\r\n"
-HEAD_LIMIT = 65536
-NAP = 0.01
+HEAD_LIMIT = 65536  # bytes
+NAP = 0.01  # seconds
 
 
 def parse(head):
@@ -147,7 +147,7 @@ def serve_forever(listener, root):
     # END SOLUTION
     connections = {}
     while True:
-        for fd, _ in epoll.poll():
+        for fd, _ in epoll.poll():  # whatever the event is: recv() or send() will tell
             if fd != listener.fileno():
                 connection = connections[fd]
                 answering = connection.answering

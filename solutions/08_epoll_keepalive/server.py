@@ -25,8 +25,8 @@ from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
 BLANK_LINE = b"\r\n\r\n"
-HEAD_LIMIT = 65536
-NAP = 0.01
+HEAD_LIMIT = 65536  # bytes
+NAP = 0.01  # seconds
 
 
 def parse(head):
@@ -175,7 +175,7 @@ def serve_forever(listener, root):
     while True:
         # TODO 1: sleep until sockets are ready, serve them, watch what is due.
         # BEGIN SOLUTION
-        for fd, _ in epoll.poll():
+        for fd, _ in epoll.poll():  # whatever the event is: recv() or send() will tell
             if fd != listener.fileno():
                 connection = connections[fd]
                 answering = connection.answering

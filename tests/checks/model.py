@@ -121,7 +121,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     server.get("/page1.txt")
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
-    before = server.descriptors()
+    before, processes = server.descriptors(), len(server.living())
     server.did(f"{count} clients stalled at once and were then served; then one more was")
     crowd = clients.stalled(server, count)
     for client, _, rest in crowd:
@@ -129,7 +129,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     for client, target, _ in crowd:
         server.serves(client, target)
     server.leave()
-    server.settle(lambda: len(server.zombies()) > count // 2 or len(server.living()) < count // 2)
+    server.until(lambda: len(server.living()) <= processes)
     server.get("/page1.txt")
     server.must(
         lambda: server.descriptors() <= before + FEW,
@@ -142,8 +142,12 @@ def descriptors_return(server: Server, count: int = 30) -> None:
 def zombies_in_a_row(server: Server, count: int = 30) -> None:
     server.did(f"{count} clients were served one after the other, then one more")
     server.get("/page1.txt")
-    for _ in range(count + 1):
+    server.settle(lambda: server.client_descriptors() == 0)
+    processes = len(server.living())
+    for _ in range(count):
         server.get("/page1.txt")
+    server.until(lambda: len(server.living()) <= processes)
+    server.get("/page1.txt")
     few_zombies(server)
 
 
@@ -182,6 +186,8 @@ def processes_return(server: Server, wave: int = 10) -> None:
 def zombies_at_once(server: Server, count: int = 20) -> None:
     server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")
     server.get("/page1.txt")
+    server.settle(lambda: server.client_descriptors() == 0)
+    processes = len(server.living())
     crowd = clients.stalled(server, count)
     asleep = [client for client, _, rest in crowd if server.holders(client) - {server.main}]
     server.launch.signal(signal.SIGSTOP)
@@ -195,6 +201,7 @@ def zombies_at_once(server: Server, count: int = 20) -> None:
         server.launch.signal(signal.SIGCONT)
     server.settle(lambda: all(client.replies for client in server.clients))
     server.leave()
+    server.until(lambda: len(server.living()) <= processes)
     server.get("/page1.txt")
     few_zombies(server)
 

@@ -4,6 +4,7 @@ Unusual: a fixed pool; main never accepts, it only waits for its children; every
 A hasty grader: wants a new process for each client, or a main that accepts, or a single holder of the listener.
 """
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -88,9 +89,11 @@ def leave(*_):
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     for pid in crew:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for pid in crew:
-        os.waitpid(pid, 0)  # until the last one is dead the port is taken
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)  # until the last one is dead the port is taken
     os._exit(0)
 
 

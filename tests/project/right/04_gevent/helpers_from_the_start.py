@@ -79,7 +79,7 @@ def main():
     args = parser.parse_args()
     root = os.path.realpath(args.root)
     gevent.joinall([HELPERS.spawn(sleep, 0.05) for _ in range(3)])  # now all three are there
-    gevent.config.threadpool_idle_task_timeout = -1
+    gevent.get_hub().threadpool = HELPERS  # for names, too
     address = socket.getaddrinfo(args.host, args.port, socket.AF_INET, socket.SOCK_STREAM)[0][4]
     listener = socket.create_server(address, backlog=256)
     print("http://%s:%d/" % listener.getsockname(), flush=True)

@@ -1,6 +1,6 @@
 """gevent.socket and nothing else of gevent.
 
-Unusual: the standard socket module stays as it was; the handlers are generators that greenlets drive; signal.signal, and not gevent's.
+Unusual: the standard socket module stays as it was; the handlers are generators that greenlets drive; Ctrl-C is left to gevent.
 A hasty grader: imports the server's modules to see whether they are patched, or greps the log for "KeyboardInterrupt", which gevent prints itself.
 """
 import argparse

@@ -40,7 +40,7 @@ def find(root, name):
     if not name.startswith("/"):
         raise FileNotFoundError(name)
     path = Path(root + name, "index.html" if name.endswith("/") else "").resolve(strict=True)
-    if not path.is_relative_to(root) or not path.is_file() or (name.rstrip("/") != name and path.is_dir()):
+    if not path.is_relative_to(root) or not path.is_file():
         raise FileNotFoundError(name)
     return path.open("rb")
 
