@@ -32,12 +32,17 @@ def request(target: str, *, method: str = "GET", version: str = "1.1", headers: 
 
 
 class Client:
-    """One connection. `reading` off makes it a client that has stopped reading."""
+    """One connection. `reading` off makes it a client that has stopped reading.
 
-    def __init__(self, name: str, address: tuple[str, int], *, window: int = 0):
+    `hot` is where it enters itself when it has something to do that no event of its socket announces.
+    """
+
+    def __init__(self, name: str, address: tuple[str, int], hot: "set[Client]", *, window: int = 0):
         self.name = name
         self.address = address
+        self.hot = hot
         self.reading = True
+        self.taken = 0  # how many of the replies a check has looked at
         self.connected = False
         self.arrived = False  # the server's side of the connection has been seen
         self.ended = ""  # how the server ended it: "end of stream", "reset", "refused"
@@ -115,17 +120,20 @@ class Client:
             self.ended = how
             self.write("ended", f"{how}{': ' if detail else ''}{detail}")
 
+    def read_on(self) -> None:
+        self.reading = True
+        self.hot.add(self)
+        self.write("reads on")
+
     def open_window(self) -> None:
         """A slow reader reads on, and faster."""
-        self.reading = True
-        self.write("reads on")
+        self.read_on()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
-    def pump(self) -> bool:
-        """Move what can move now, without waiting. True if anything did."""
-        before = (self.connected, len(self.outbox), self.received, self.ended)
+    def pump(self) -> None:
+        """Move what can move now, without waiting."""
         if self.closed or self.ended:
-            return False
+            return
         if not self.connected:
             self.try_connect()
         if self.connected:
@@ -139,7 +147,6 @@ class Client:
                     self.end("reset", error.strerror or str(error))
                     break
                 self.take(data)
-        return before != (self.connected, len(self.outbox), self.received, self.ended)
 
     def try_connect(self) -> None:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -174,7 +181,9 @@ class Client:
 
     def row(self, sockets: NetlinkSockets | ProcSockets) -> Socket | None:
         """The server's side of this connection as the kernel has it; None if there is none (any more)."""
-        row = sockets.connection(self.address, self.local)
+        return self.note_row(sockets.connection(self.address, self.local))
+
+    def note_row(self, row: Socket | None) -> Socket | None:
         if row and row.state != SYN_RECV:
             self.arrived = True
         return row

@@ -10,6 +10,7 @@ import os
 import platform
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -226,18 +227,29 @@ class NetlinkSockets:
 
     def listeners(self) -> list[Socket]:
         """Every listening TCP socket, IPv4 and IPv6."""
-        found = []
+        return [self.row(message) for message in self.dump(1 << LISTEN, 0)]
+
+    def connections(self, port: int) -> dict[tuple[str, int], Socket]:
+        """Every connection of this local port: the peer's IPv4 address and port -> the socket."""
+        found = {}
+        for message in self.dump(0xFFFFFFFF & ~(1 << LISTEN), port):
+            host = socket.inet_ntop(message[0], message[24 : 28 if message[0] == socket.AF_INET else 40])
+            found[host.removeprefix("::ffff:"), int.from_bytes(message[6:8], "big")] = self.row(message)
+        return found
+
+    def dump(self, states: int, port: int) -> Iterator[bytes]:
+        """The rows of all sockets in these states, on this local port if it is not 0."""
         for family in (socket.AF_INET, socket.AF_INET6):
-            reply = self.ask(family, 1 << LISTEN, self.REQUEST | self.DUMP, b"\0" * 4, b"\0" * 32)
+            ports = struct.pack(">HH", port, 0)
+            reply = self.ask(family, states, self.REQUEST | self.DUMP, ports, b"\0" * 32)
             while reply:
                 length, kind = struct.unpack_from("=IH", reply)
                 if kind == 3:  # NLMSG_DONE
                     break
                 if kind == 2:  # NLMSG_ERROR
                     raise OSError(-struct.unpack_from("=i", reply, 16)[0], "netlink refuses to list sockets")
-                found.append(self.row(reply[16:length]))
+                yield reply[16:length]
                 reply = reply[(length + 3) & ~3 :] or self.netlink.recv(1 << 16)
-        return found
 
 
 class ProcSockets:
@@ -274,6 +286,9 @@ class ProcSockets:
             if ours.address == local and theirs == peer and ours.state != LISTEN:
                 return ours
         return None
+
+    def connections(self, port: int) -> dict[tuple[str, int], Socket]:
+        return {theirs: ours for ours, theirs in self.rows() if ours.address[1] == port and ours.state != LISTEN}
 
     def listeners(self) -> list[Socket]:
         return [ours for ours, _ in self.rows() if ours.state == LISTEN]

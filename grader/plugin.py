@@ -102,7 +102,7 @@ class Grader:
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        if not self.quiet:
+        if not self.quiet and self.checks[nodeid].outcome != NOT_RUN:
             print(text.line(self.checks[nodeid]), flush=True)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:

@@ -29,6 +29,8 @@ class Server:
         self.printed_before = 0
         self.unsettled = False
         self.arrivals = select.epoll()
+        self.by_descriptor: dict[int, Client] = {}
+        self.hot: set[Client] = set()
         self.prover = Prover(launch.proc, launch.family, launch.started)
 
     # What the clients do
@@ -49,9 +51,10 @@ class Server:
     def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
         """A new connection, made before anything else goes on unless told not to wait."""
         self.named += 1
-        client = Client(name or f"client #{self.named}", self.address, window=window)
+        client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
-        self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLET)
+        self.by_descriptor[client.socket.fileno()] = client
+        self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
         if wait and not client.connected:
             self.must(lambda: client.connected, f"{client.name} connects", clients=[client])
         return client
@@ -155,7 +158,7 @@ class Server:
 
     def reply(self, client: Client, expected: str = "a complete answer", look_at: str = "") -> Reply:
         """The next answer of this client, which it has not been asked for before."""
-        taken = getattr(client, "taken", 0)
+        taken = client.taken
         self.must(
             lambda: len(client.replies) > taken or client.malformed or client.ended,
             f"{expected} for {client.name}",
@@ -164,7 +167,7 @@ class Server:
         )
         if len(client.replies) <= taken:
             self.fail(f"{expected} for {client.name}", evidence.state_of(client, self.launch), clients=[client])
-        client.taken = taken + 1  # type: ignore[attr-defined]
+        client.taken += 1
         return client.replies[taken]
 
     def serves(self, client: Client, target: str, body: bytes | None = None, look_at: str = "") -> Reply:
@@ -214,6 +217,13 @@ class Server:
 
     def row(self, client: Client) -> Socket | None:
         return client.row(self.launch.sockets)
+
+    def rows(self) -> dict[Client, Socket | None]:
+        """The same for every client that the server may know, in one look if they are many."""
+        if len(self.known) < 20 or not self.launch.listener:
+            return {client: self.row(client) for client in self.known}
+        table = self.launch.sockets.connections(self.launch.listener.address[1])
+        return {client: client.note_row(table.get(client.local)) for client in self.known}
 
     def has_read(self, client: Client) -> bool:
         """Whether the server has taken all that this client sent: its receive queue there is empty and held."""
@@ -277,17 +287,19 @@ class Server:
     # What the waiting loop asks (grader.waiting.Watched)
 
     def pump(self, seconds: float) -> None:
-        """Move every client's bytes; wait at most so long for the next, and not at all after something moved."""
-        if not any([client.pump() for client in self.clients]):
-            self.arrivals.poll(seconds)
-            for client in self.clients:
-                client.pump()
+        """Move every client's bytes; wait at most so long for the next, and not at all if there is work."""
+        hot = list(self.hot)
+        self.hot.clear()
+        for client in hot:
+            client.pump()
+        for descriptor, _ in self.arrivals.poll(0 if hot else seconds):
+            self.by_descriptor[descriptor].pump()
 
     def matters(self) -> object:
         """All whose change means that the server is getting somewhere."""
         family = self.living()
         return (
-            [(row.state, row.unread, row.unsent, row.inode) if row else None for row in map(self.row, self.known)],
+            [(row.state, row.unread, row.unsent, row.inode) if row else None for row in self.rows().values()],
             sum(client.received for client in self.clients),
             [(pid, len(self.launch.proc.numbers(pid, "task"))) for pid in family],
             [sorted(self.launch.proc.descriptors(pid).items()) for pid in family],
@@ -306,8 +318,7 @@ class Server:
                 unread[row.inode] = row.unread
                 full = full or row.unread > row.unsent
         unwilling = set()
-        for client in self.known:
-            row = self.row(client)
+        for client, row in self.rows().items():
             if self.under_way(client, row, full):
                 return None
             if row and row.inode:

@@ -59,6 +59,9 @@ def summary(result: Result) -> str:
         if check.outcome == NOT_JUDGED:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
+    not_run = [check for check in result.checks if check.outcome == NOT_RUN]
+    for reason in sorted({check.reason for check in not_run}):
+        parts.append(f"  {sum(check.reason == reason for check in not_run)} checks were not run: {printable(reason)}")
     stretch = [check for check in result.checks if check.stretch]
     parts.append(f"\n{result.step}: {result.score} of {FULL} points" + stretch_words(stretch) + f" ({result.seconds:.1f} s)")
     if result.todo:

@@ -73,7 +73,7 @@ def readers_delay_nobody(server: Server, count: int = 8) -> None:
 def slow_reader(server: Server) -> None:
     server.did("a client with a window of 4 KiB asked for a file of several MiB, read nothing, then all of it")
     client = stuck_readers(server, 1)[0]
-    client.reading = True
+    client.read_on()
     server.settle(lambda: client.received > 1 << 18)
     client.open_window()
     server.serves(client, "/big.bin", look_at="how many of the bytes given to send() did it take?")
