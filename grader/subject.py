@@ -10,7 +10,7 @@ from grader.docroot import DocumentRoot
 from grader.finding import Finding
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, Process, Socket
 from grader.launch import Launch
-from grader.proof import Prover, Sockets, is_internal
+from grader.proof import Prover, Sockets, is_internal, look
 from grader.reply import Reply
 from grader.waiting import Outcome
 
@@ -259,6 +259,18 @@ class Server:
         """Whether the kernel proves that the server sleeps until a client does something."""
         outcome = self.until(lambda: False, patience=0.5)
         return outcome.proven and self.prover.at_rest and not self.gone()
+
+    def come_to_rest(self) -> None:
+        """Wait until every thread sleeps on, or has gone to sleep a few times: what was begun is done."""
+        first = look(self.launch.proc, self.launch.family)
+
+        def resting() -> bool:
+            now = look(self.launch.proc, self.launch.family)
+            asleep = now.asleep_since(first)
+            begun = {key: first.tasks.get(key, task).voluntary for key, task in now.tasks.items()}
+            return all(key in asleep or task.voluntary >= begun[key] + 5 for key, task in now.tasks.items())
+
+        self.settle(resting)
 
     def forgotten(self, client: Client) -> bool:
         """Whether no process holds the server's side of this connection any more."""

@@ -53,17 +53,20 @@ def ten_thousand(grading: Grading, count: int = 10_000) -> None:
     with grading.started() as server:
         if soft < count + 200:
             server.fail(f"{count} connections", f"this machine lets a process have {soft} descriptors: `ulimit -Hn`")
-        server.did(f"{count} clients connected, were served, and stayed")
-        crowd = []
-        for at in range(0, count, 500):
-            part = [server.ask("/one.txt") for _ in range(500)]
-            crowd += part
-            server.must(lambda part=part: all(client.replies for client in part), "an answer for each client")
+        server.did(f"{count} clients connected and stayed; then a new one came, and three of the old ones asked")
+        for _ in range(0, count, 500):
+            crowd = [server.client() for _ in range(500)]
+            server.settle(lambda: not waiting(server))
+        server.must(
+            lambda: server.client_descriptors() >= count,
+            f"{count} connections held",
+            saw=lambda: f"{server.client_descriptors()} connections held",
+        )
         server.serves(server.ask("/small.bin"), "/small.bin")
-        for client in (crowd[0], crowd[-1]):
-            client.taken = 1
+        for client in (server.clients[0], server.clients[count // 2], crowd[-1]):
             client.send(request("/page3.txt"))
             long.asked(server, client, "/page3.txt")
+        server.leave()
 
 
 def idle_ends(grading: Grading) -> None:

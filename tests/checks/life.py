@@ -56,6 +56,7 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
         if served:
             server.get("/page1.txt")
             server.settle(lambda: server.client_descriptors() == 0)
+        server.come_to_rest()
         server.did(f"sent {number.name} to the main process; no client was in service")
         server.printed_before = server.launch.output.total
         server.launch.signal(number)

@@ -10,7 +10,7 @@ import socket
 import sys
 import urllib.parse
 
-PROVERBS = "道可道 非常道|тише едешь, дальше будешь|ὁ βίος βραχύς|Wer schön sein will, muss leiden|\x1b[31mred\x1b[0m".split("|")
+PROVERBS = ["道可道 非常道", "тише едешь, дальше будешь", "ὁ βίος βραχύς", "Wer schön sein will, muss leiden", "\x1b[31mred\x1b[0m"]
 LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.[01]\r\n")
 
 

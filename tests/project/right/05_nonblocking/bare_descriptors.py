@@ -95,6 +95,7 @@ def hear(fd):
     established, queue = peek(fd)  # in this order: what came before the FIN is seen
     head, blank, _ = queue.partition(b"\r\n\r\n")
     if not blank and (not queue or not established or len(queue) > 8192):
+        os.read(fd, 1 << 20)  # unread octets would make a reset of the close
         raise ConnectionError("left, or said too much")
     if not blank:
         return None

@@ -104,7 +104,7 @@ class Exchange(asyncio.Protocol):
         self.full = False
         if not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
-        self.go_on()
+        asyncio.get_running_loop().call_soon(self.go_on)  # a close in here would be two
 
     def data_received(self, data):
         self.box += data

@@ -93,6 +93,7 @@ class Client:
         queue = self.sock.recv(8193, socket.MSG_PEEK)  # after the look at the state
         end = queue.find(b"\r\n\r\n")
         if end < 0 and (info[0] != 1 or not queue or len(queue) > 8192):
+            self.sock.recv(1 << 20)  # unread octets would make a reset of the close
             raise ConnectionError("left, or said too much")
         if end < 0:
             return False

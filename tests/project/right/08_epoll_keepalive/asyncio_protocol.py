@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self.paused = False
         if not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
-        self.answer_all()
+        asyncio.get_running_loop().call_soon(self.answer_all)  # a close in here would be two
 
     def answer_all(self):
         while not (self.paused or self.transport.is_closing()):

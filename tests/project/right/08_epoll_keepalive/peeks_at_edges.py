@@ -107,6 +107,8 @@ class Client:
             end = queue.find(b"\r\n\r\n")
             if end < 0 and info[0] == 1 and queue and len(queue) <= 8192:
                 raise BlockingIOError("an unfinished head")
+            if end < 0:
+                self.sock.recv(1 << 20)  # unread octets would make a reset of the close
             if not queue or (end < 0 and len(queue) <= 8192):
                 return
             if end < 0:

@@ -1,0 +1,44 @@
+"""What the project's tests share: a temporary folder of their own, and the proof that nothing is left there."""
+
+import tempfile
+
+import pytest
+import tools
+
+collect_ignore = ["wrong", "right", "hostile"]
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """A TMPDIR of the test's own; when it ends, no process and no folder of the grader is left in it."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield folder
+    left = tools.processes_of(folder)
+    for pid in left:
+        tools.kill(pid)
+    assert not left, f"processes left behind: {left}"
+    assert not list(folder.glob("eight-servers-*")), "a folder of the grader is left behind"
+
+
+@pytest.fixture
+def grading(tmp_path, temporary):
+    """Servers from program texts, as the checks start them; all are ended with the test.
+
+    The value is a function: program text and step -> a `grader.grading.Grading` of it.
+    """
+    from grader.grading import Grading
+
+    made = []
+
+    def make(source, step="03_multithread"):
+        submission = tools.submission(tmp_path / f"submission-{len(made)}", {step: source})
+        made.append(Grading(submission, step))
+        return made[-1]
+
+    yield make
+    for run in made:
+        run.close()
+    tools.reap()

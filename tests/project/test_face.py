@@ -1,0 +1,441 @@
+"""`python -m grader` as a user sees it: exit status, one line of why, results, and a clean machine afterwards."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+import tools
+from tools import REPOSITORY, grade, solution, submission
+
+pytestmark = pytest.mark.usefixtures("temporary")
+
+STEP = "01_blocking"
+MAIN = "    main()\n"
+LISTENS = """\
+import argparse, os, socket, signal, subprocess, sys, threading, time
+parser = argparse.ArgumentParser()
+for name in ("--host", "--port", "--root"):
+    parser.add_argument(name)
+args = parser.parse_args()
+"""
+
+
+def with_prelude(code, step=STEP):
+    """The solution, which does something else first."""
+    text = solution(step)
+    assert text.endswith(MAIN)
+    return text.removesuffix(MAIN) + "".join(f"    {line}\n" for line in code.splitlines()) + MAIN
+
+
+def assert_valid(data):
+    """The fields that Gradescope reads, as its specification has them, and no others at the top."""
+    assert set(data) <= {"score", "execution_time", "output", "output_format", "visibility", "tests", "extra_data"}
+    assert isinstance(data["score"], (int, float)) and 0 <= data["score"] <= 100
+    assert isinstance(data["execution_time"], (int, float)) and isinstance(data["output"], str)
+    assert isinstance(data["tests"], list) and data["tests"]
+    fields = {"name": str, "status": str, "output": str, "tags": list, "extra_data": dict}
+    earned = 0
+    for test in data["tests"]:
+        assert set(test) <= {*fields, "score", "max_score", "number", "visibility", "output_format"}
+        for name, kind in fields.items():
+            assert isinstance(test[name], kind), name
+        assert test["status"] in ("passed", "failed")
+        assert ("score" in test) == ("max_score" in test)
+        if "score" in test:
+            assert 0 <= test["score"] <= test["max_score"]
+            earned += test["score"]
+        assert test["status"] == "passed" or test["output"] or "score" not in test
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", test["output"] + test["name"])
+    assert sum(test.get("max_score", 0) for test in data["tests"]) == 100
+    assert data["score"] == earned
+
+
+def graded(tmp_path, source, *options, status, patience="1", step=STEP):
+    """Grade a program text; demand the exit status, valid results, and no traceback of the grader's own."""
+    folder = submission(tmp_path / "handed in", {step: source})
+    run = grade(step, "--submission", folder, *options, results=tmp_path / "results.json", patience=patience)
+    assert run.status == status, run.out + run.err
+    assert_valid(run.results)
+    assert "Traceback" not in run.err and "INTERNALERROR" not in run.out
+    return run
+
+
+def refused(run, why):
+    """Nothing could be graded: status 2, one line on stderr that says why, and results that say it too."""
+    assert run.status == 2, run.out + run.err
+    assert len(run.err.splitlines()) == 1 and why in run.err, run.err
+    assert run.out == ""
+    assert_valid(run.results)
+    assert run.results["score"] == 0 and why in run.results["output"]
+
+
+# Nothing can be graded
+
+
+def test_no_folder(tmp_path):
+    """A folder that is not there: 2, and a line that names it."""
+    refused(grade("01", "--submission", tmp_path / "none", results=tmp_path / "r.json"), "none is no folder")
+
+
+def test_submission_is_a_file(tmp_path):
+    """A submission that is a file: 2."""
+    (tmp_path / "file").write_text("")
+    refused(grade("01", "--submission", tmp_path / "file", results=tmp_path / "r.json"), "file is no folder")
+
+
+@pytest.mark.parametrize("made", ["", "02_multiprocess", "01_blocking"])
+def test_no_server(tmp_path, made):
+    """An empty folder, another step's folder only, or a step's folder with nothing in it: 2."""
+    (tmp_path / "submission" / made).mkdir(parents=True)
+    run = grade("01", "--submission", tmp_path / "submission", results=tmp_path / "r.json")
+    refused(run, "01_blocking/server.py is not there")
+
+
+@pytest.mark.parametrize("name", ["09", "0", "x", "05_", "step", "05_blocking", "../01", "-1"])
+def test_unknown_step(tmp_path, name):
+    """A step that there is not: 2, whatever it is called."""
+    run = grade("--submission", REPOSITORY / "solutions", "--results", tmp_path / "r.json", "--", name)
+    assert run.status == 2 and "there is no step" in run.err.splitlines()[-1]
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["01", "02"], ["01", "--subm", "x"], ["01", "--results"]])
+def test_bad_arguments(arguments):
+    """Bad arguments: 2, and the last line says what is bad."""
+    run = grade(*arguments)
+    assert run.status == 2 and run.out == ""
+    assert run.err.splitlines()[-1].startswith("grader: error: ") and "Traceback" not in run.err
+
+
+@pytest.mark.parametrize("name", ["1", "01", "step01", "01_blocking"])
+def test_names_of_a_step(tmp_path, name):
+    """A step is named by its number, with or without a zero or the word, or by its folder."""
+    run = grade(name, "--submission", REPOSITORY / "steps", "-k", "answers", results=tmp_path / "r.json")
+    assert run.status == 1 and run.results["extra_data"]["step"] == STEP
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "broken link", "socket"])
+def test_server_is_no_file(tmp_path, kind):
+    """A server.py that is a folder, a FIFO, a socket or a link to nothing: 2, at once."""
+    path = tmp_path / "submission" / STEP / "server.py"
+    path.parent.mkdir(parents=True)
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "socket":
+        os.mknod(path, 0o140600)
+    else:
+        path.symlink_to("nothing")
+    why = "is not there" if kind == "broken link" else "is not a regular file"
+    refused(grade("01", "--submission", tmp_path / "submission", results=tmp_path / "r.json"), why)
+
+
+# Servers that do not serve
+
+
+def test_syntax_error(tmp_path):
+    """A file that does not parse: 1 and no points, the error in the words of Python, the rest not run."""
+    run = graded(tmp_path, "def broken(:\n", status=1)
+    assert run.results["score"] == 0 and "SyntaxError" in run.out
+    outcomes = run.outcomes()
+    assert outcomes.pop("answers") == "failed" and set(outcomes.values()) == {"not run"}
+
+
+@pytest.mark.parametrize("text", ["", "print('hello')\n", "import sys\nsys.exit(3)\n", "import nothing_like_this\n"])
+def test_ends_at_once(tmp_path, text):
+    """A server that ends at once: 1, and it is said that it ended."""
+    run = graded(tmp_path, text, status=1)
+    assert run.results["score"] == 0 and "the server has ended" in run.out
+
+
+def test_killed_at_once(tmp_path):
+    """A server that kills itself: 1, and the signal is named."""
+    run = graded(tmp_path, "import os\nos.kill(os.getpid(), 11)\n", status=1)
+    assert "killed by signal 11" in run.out
+
+
+def test_not_utf8(tmp_path):
+    """A file that is no UTF-8, and holds a NUL byte: 1, as any other that does not run."""
+    folder = submission(tmp_path / "submission", {STEP: ""})
+    (folder / STEP / "server.py").write_bytes(b"# \xff\xfe\nprint(1)\n\0")
+    run = grade("01", "--submission", folder, results=tmp_path / "r.json")
+    assert run.status == 1 and run.results["score"] == 0
+    assert_valid(run.results)
+
+
+def test_sleeps_instead_of_listening(tmp_path):
+    """A server that sleeps and never listens is given up when the patience is gone, and that is said."""
+    run = graded(tmp_path, "import time\ntime.sleep(1000)\n", status=1, patience="0.1")
+    assert "no listening socket" in run.out and "the deadline has passed" in run.out
+    assert "asleep in clock_nanosleep (a nap)" in run.out or "asleep in select" in run.out
+
+
+def test_blocks_instead_of_listening(tmp_path):
+    """A server that waits for a lock that nobody will release is proven stuck."""
+    run = graded(tmp_path, "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()\n", status=1)
+    assert "no listening socket" in run.out and "the deadline" not in run.out
+    assert "asleep in futex" in run.out
+
+
+def test_binds_and_does_not_listen(tmp_path):
+    """A bound socket is not a listening one."""
+    text = LISTENS + "s = socket.socket()\ns.bind((args.host, 0))\nthreading.Event().wait()\n"
+    run = graded(tmp_path, text, status=1)
+    assert "no listening socket" in run.out and "the deadline" not in run.out
+
+
+def test_never_answers(tmp_path):
+    """A server that accepts and reads, and never answers, is proven stuck, and where it sleeps is said."""
+    text = LISTENS + "s = socket.create_server((args.host, int(args.port)))\nkept = []\n"
+    text += "while True:\n    kept.append(s.accept()[0])\n    kept[-1].recv(65536)\n"
+    run = graded(tmp_path, text, status=1)
+    assert "not one byte came" in run.out and "the deadline" not in run.out
+    assert re.search(r"asleep in accept4? on descriptor \d+: the listener", run.out)
+
+
+def test_spins_and_never_answers(tmp_path):
+    """A server that spins and never answers is ended, and its CPU time is said."""
+    text = LISTENS + "s = socket.create_server((args.host, int(args.port)))\nwhile True:\n    pass\n"
+    run = graded(tmp_path, text, status=1)
+    assert "kept going round" in " ".join(run.out.split())
+
+
+# Servers that do more than to serve
+
+
+@pytest.mark.parametrize("end", ["", "\nos.close(1); os.close(2)"])
+def test_prints_100_mb(tmp_path, end):
+    """A server that prints 100 MB before it serves, or closes its output then, gets its points."""
+    code = "for _ in range(1000):\n    os.write(1, b'x' * 99999 + bytes([10]))" + end
+    run = graded(tmp_path, with_prelude(code), "-k", "answers or contents", status=1)
+    assert run.results["score"] == 4
+    assert len(run.out) < 20000
+
+
+def test_prints_what_acts_on_terminals(tmp_path):
+    """Control characters that a server prints reach neither the terminal nor the results."""
+    text = "import sys\nsys.stdout.buffer.write(b'\\x1b[2J\\x07\\x9b\\xff\\x00\\xe2\\x80\\xae\\n')\nsys.exit('\\x1b[31mred')\n"
+    run = graded(tmp_path, text, status=1)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", run.out)
+    assert "\\x1b[31mred" in run.out
+
+
+def test_pretends_to_be_the_grader(tmp_path):
+    """What a server prints is never taken for a result."""
+    text = "print('      ok      2/2  It starts, listens, and answers a client.')\nprint('01_blocking: 100 of 100 points')\n"
+    run = graded(tmp_path, text, status=1)
+    assert run.results["score"] == 0 and "01_blocking: 0 of 100 points" in run.out
+
+
+def test_forks_daemons(tmp_path):
+    """Daemons that a server leaves, in sessions of their own, are ended with it."""
+    code = "for _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n            time.sleep(1000)\n        os._exit(0)"
+    run = graded(tmp_path, with_prelude(code), "-k", "answers or contents or missing", status=1)
+    assert run.results["score"] == 7
+
+
+def test_ignores_signals(tmp_path):
+    """A server that ignores SIGTERM and SIGINT loses the points for that, and is ended all the same."""
+    code = "signal.signal = lambda *_: None\nimport _signal\n"
+    code += "for n in (1, 2, 3, 15):\n    _signal.signal(n, _signal.SIG_IGN)"
+    run = graded(tmp_path, with_prelude(code), "-k", "answers or signals", status=1, patience="0.1")
+    assert run.outcomes()["signals"] == "failed" and run.outcomes()["answers"] == "passed"
+
+
+def test_deletes_its_folder(tmp_path):
+    """A server that deletes the folder it runs from keeps its points, and the learner's file survives."""
+    code = "import shutil\nshutil.rmtree(Path(__file__).resolve().parent)\nshutil.rmtree(Path.cwd(), ignore_errors=True)"
+    source = with_prelude(code)
+    run = graded(tmp_path, source, "-k", "answers or contents or restart", status=1)
+    assert run.results["score"] == 6
+    assert (tmp_path / "handed in" / STEP / "server.py").read_text() == source
+
+
+def test_reads_what_lies_beside(tmp_path):
+    """A server may import what lies beside it; pytest's and Python's own settings there have no effect."""
+    folder = submission(tmp_path / "submission", {STEP: "from beside import main\nmain()\n"})
+    (folder / STEP / "beside.py").write_text(solution(STEP))
+    for name in ("conftest.py", "sitecustomize.py", "usercustomize.py", "test_01_blocking.py"):
+        (folder / STEP / name).write_text("raise SystemExit('taken for ours')\n")
+        (folder / name).write_text("raise SystemExit('taken for ours')\n")
+    for name in ("pytest.ini", "tox.ini"):
+        (folder / STEP / name).write_text("[pytest]\naddopts = --collect-only\n")
+        (folder / name).write_text("[pytest]\naddopts = --collect-only\n")
+    run = grade("01", "--submission", folder, "-k", "answers or contents", results=tmp_path / "r.json")
+    assert run.results["score"] == 4, run.out
+
+
+def test_server_is_a_link(tmp_path):
+    """A server.py that is a link to a regular file is graded, and the file is as it was."""
+    real = tmp_path / "mine.py"
+    real.write_text(solution(STEP))
+    (tmp_path / "submission" / STEP).mkdir(parents=True)
+    (tmp_path / "submission" / STEP / "server.py").symlink_to(real)
+    run = grade("01", "--submission", tmp_path / "submission", "-k", "answers", results=tmp_path / "r.json")
+    assert run.results["score"] == 2, run.out + run.err
+    assert real.read_text() == solution(STEP)
+
+
+def test_path_with_spaces_and_other_tongues(tmp_path):
+    """Folders whose names hold spaces, quotes, dashes and letters beyond ASCII are graded, and written to."""
+    folder = submission(tmp_path / "Übung 1 'eins' 作业 -k x", {STEP: solution(STEP)})
+    results = tmp_path / "neue Ergebnisse/é ü.json"
+    run = grade("01", "--submission", folder, "-k", "answers", results=results)
+    assert run.results["score"] == 2, run.out + run.err
+    assert [path.name for path in results.parent.iterdir()] == [results.name]
+
+
+def test_locale_without_utf8(tmp_path):
+    """A terminal that is not UTF-8 ends no run."""
+    folder = submission(tmp_path / "Übung 作业", {STEP: "print('作业 é'); raise SystemExit('é')\n"})
+    more = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    run = grade("01", "--submission", folder, results=tmp_path / "r.json", **more)
+    assert run.status == 1, run.out + run.err
+    assert "Traceback" not in run.err
+
+
+# The whole run and its results
+
+
+def test_all_points(tmp_path):
+    """The reference earns 100 points: 0, every check passed, and each of them said in a line of its own."""
+    run = graded(tmp_path, solution(STEP), status=0)
+    assert run.results["score"] == 100 and set(run.outcomes().values()) == {"passed"}
+    for test in run.results["tests"]:
+        assert test["name"] in run.out
+
+
+def test_skeleton(tmp_path):
+    """The skeleton earns nothing, and the summary ends with its first TODO."""
+    source = (REPOSITORY / "steps" / STEP / "server.py").read_text()
+    run = graded(tmp_path, source, status=1)
+    assert run.results["score"] == 0 and run.outcomes()["answers"] == "not started"
+    assert run.out.splitlines()[-1].startswith("next: TODO 1: ")
+    assert "next: TODO 1: " in run.results["output"]
+
+
+def test_one_check_alone(tmp_path):
+    """`-k NAME` grades one check; the others are reported as not selected, and earn nothing."""
+    run = graded(tmp_path, solution(STEP), "-k", "contents", status=1)
+    outcomes = run.outcomes()
+    assert outcomes.pop("contents") == "passed" and set(outcomes.values()) == {"not run"}
+    assert run.results["score"] == 2
+
+
+def test_every_check_works_alone(tmp_path):
+    """`-k patience` grades that check too, though no other has gone before it."""
+    run = graded(tmp_path, solution(STEP), "-k", "patience", status=1)
+    assert run.outcomes()["patience"] == "passed"
+
+
+def test_selection_that_is_no_expression(tmp_path):
+    """A `-k` that pytest cannot read is a bad argument: 2."""
+    folder = submission(tmp_path / "submission", {STEP: solution(STEP)})
+    run = grade("01", "--submission", folder, "-k", "and (", results=tmp_path / "r.json")
+    assert run.status == 2, run.out
+    assert_valid(run.results)
+
+
+def test_all_steps(tmp_path):
+    """`all` grades every step, says the sum, and writes one result for all of them."""
+    run = grade("all", "--submission", REPOSITORY / "steps", results=tmp_path / "r.json")
+    assert run.status == 1 and "all steps: 0 of 800 points" in run.out
+    names = [test["name"] for test in run.results["tests"]]
+    assert len(names) >= 8 and run.results["score"] == 0
+
+
+def test_results_are_whole_or_not_there(tmp_path):
+    """A grader that is killed in mid-run (SIGKILL) leaves the old results as they were."""
+    results = tmp_path / "results.json"
+    results.write_text("old")
+    run = subprocess.Popen(
+        tools.command(STEP, "--submission", REPOSITORY / "solutions", "--results", results),
+        cwd=REPOSITORY,
+        env=tools.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = next(line for line in run.stdout if " ok " in line)
+        assert "It starts" in line
+    finally:
+        run.kill()
+        run.communicate()
+    assert results.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if "results" in path.name] == ["results.json"]
+    # Nobody can clean up after SIGKILL: the test does.
+    folder = tmp_path / "tmp"
+    for pid in tools.processes_of(folder):
+        tools.kill(pid)
+    tools.until(lambda: not tools.processes_of(folder), "the end of the killed grader's servers")
+    subprocess.run(["rm", "-rf", *folder.iterdir()], check=True)
+
+
+def test_results_cannot_be_written(tmp_path):
+    """Results that cannot be written, since a folder is in the way: said in a line, without a traceback."""
+    (tmp_path / "r.json").mkdir()
+    run = subprocess.run(
+        tools.command("01", "--submission", REPOSITORY / "steps", "--results", tmp_path / "r.json"),
+        cwd=REPOSITORY,
+        env=tools.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2 and "Traceback" not in run.stderr
+    assert list(tmp_path.glob(".r.json*")) == []
+
+
+def test_closed_output(tmp_path):
+    """A reader of our output that leaves (as `| head -1`) leaves no process and no folder behind."""
+    run = subprocess.Popen(
+        tools.command("01", "--submission", REPOSITORY / "solutions"),
+        cwd=REPOSITORY,
+        env=tools.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.wait(tools.PATIENT) is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(tmp_path, number):
+    """SIGINT and SIGTERM in mid-run end the grader and all that it has started; results are complete or absent."""
+    results = tmp_path / "r.json"
+    run = subprocess.Popen(
+        tools.command("02", "--submission", REPOSITORY / "solutions", "--results", results),
+        cwd=REPOSITORY,
+        env=tools.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in run.stdout if " ok " in line)
+    run.send_signal(number)
+    said = run.communicate(timeout=tools.PATIENT)[1]
+    assert run.returncode not in (0, 2) and "Traceback" not in said, said
+    if results.exists():
+        import json
+
+        assert_valid(json.loads(results.read_text()))
+
+
+# What a submission may try
+
+
+def test_kills_the_grader(tmp_path):
+    """A server that kills its parent process with SIGKILL leaves no process behind."""
+    code = "os.kill(os.getppid(), signal.SIGKILL)"
+    folder = submission(tmp_path / "submission", {STEP: with_prelude(code)})
+    run = subprocess.run(
+        tools.command("01", "--submission", folder), cwd=REPOSITORY, env=tools.environment(), capture_output=True
+    )
+    left = tools.processes_of(tmp_path / "tmp")
+    for pid in left:
+        tools.kill(pid)
+    subprocess.run(["rm", "-rf", *(tmp_path / "tmp").iterdir()], check=True)
+    assert run.returncode in (0, 1, 2) and not left
