@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from grader import STEPS
+from grader import STEPS, patience_factor
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -24,6 +24,11 @@ def main() -> int:
     options = arguments()
     if sys.platform != "linux":
         print("Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container.", file=sys.stderr)
+        return 2
+    try:
+        patience_factor()
+    except ValueError:
+        print("EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.step == "all":

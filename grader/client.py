@@ -58,7 +58,7 @@ class Client:
         self.socket.setblocking(False)
         if window:  # before connecting, so that the window is never offered larger; socket(7) doubles it
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self.write("connecting", "%s:%d" % address)
+        self.write("connecting", "{}:{}".format(*address))
         error = self.socket.connect_ex(address)
         self.local: tuple[str, int] = self.socket.getsockname()
         if error == 0:

@@ -38,7 +38,10 @@ class DocumentRoot:
             self.add(f"/page{number}.txt", f"page {number}: {secrets.token_hex(200 + 7 * number)}\n".encode())
         self.add("/small.bin", noise.randbytes(3000))
         self.add("/large.bin", noise.randbytes(LARGE))
-        self.add("/tricky.txt", b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + noise.randbytes(99))
+        self.add(
+            "/tricky.txt",
+            b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + noise.randbytes(99),
+        )
         self.add("/empty.txt", b"")
         self.add("/one.txt", noise.randbytes(1))
 

@@ -58,7 +58,9 @@ def how_it_ended(launch: Launch) -> str:
     status = launch.status
     if status is None:
         return "the server has no process left"
-    return f"the server has ended, killed by signal {-status}" if status < 0 else f"the server has ended, status {status}"
+    return (
+        f"the server has ended, killed by signal {-status}" if status < 0 else f"the server has ended, status {status}"
+    )
 
 
 def doing(launch: Launch, task: Task, names: Names) -> str:

@@ -46,10 +46,13 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         self.witness: Server | None = None  # a server whose clients are silent for the whole run
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()
+            (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
+            self.copy()
         except BaseException:
             self.close()
             raise
@@ -83,17 +86,22 @@ class Grading:
     def launch(self, *arguments: str) -> Launch:
         """Start a server with these arguments and wait for nothing."""
         work = self.workshop.folder("work")
+        (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
         launch = Launch(self.python, self.copy(), list(arguments), work)
         self.launches.append(launch)
         return launch
 
-    def start(self, *arguments: str) -> Server:
+    def start(self, *arguments: str, defaults: bool = False) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
         given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
+        if defaults:
+            given = []
         server = Server(self.launch(*given), self.root, long=self.long)
-        server.did(f"started `python server.py {' '.join(given[:4])} --root DIR`")
+        server.did(
+            f"started `python server.py {' '.join(given[:4])}{' --root DIR' if given else ''}`".replace(" `", "`")
+        )
         self.wait_for_listener(server)
         return server
 
@@ -117,9 +125,9 @@ class Grading:
             self.launches.remove(launch)
 
     @contextmanager
-    def started(self, *arguments: str) -> Iterator[Server]:
+    def started(self, *arguments: str, defaults: bool = False) -> Iterator[Server]:
         """A server of a check's own, ended with the check."""
-        server = self.start(*arguments)
+        server = self.start(*arguments, defaults=defaults)
         try:
             yield server
         finally:
@@ -185,5 +193,3 @@ def step_named(text: str) -> str:
         if step.startswith(digits + "_") and text in (step, *("step" + digits, digits, digits.lstrip("0"))):
             return step
     raise CannotGrade(f"there is no step {text!r}; the steps are 01 to {len(STEPS):02}")
-
-

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.finding import Finding
+from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
 from grader.report import text
@@ -84,6 +84,8 @@ class Grader:
         report = yield
         check = self.checks[item.nodeid]
         check.seconds += call.duration
+        check.notes += self.run.notes
+        self.run.notes.clear()
         if call.excinfo is not None and check.outcome == NOT_JUDGED:
             self.note_failure(check, call.excinfo.value)
         elif call.when == "call" and call.excinfo is None:
@@ -97,6 +99,8 @@ class Grader:
             check.outcome, check.finding, check.reason = FAILED, error, str(error)
             if self.result.todo and "NotImplementedError: TODO" in error.printed:
                 check.outcome, check.reason = NOT_STARTED, self.result.todo
+        elif isinstance(error, CannotGrade):
+            self.result.error = str(error)
         elif not isinstance(error, KeyboardInterrupt):
             check.outcome = NOT_JUDGED
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"

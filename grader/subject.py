@@ -1,4 +1,4 @@
-"""The server under test as the checks see it: clients to send at it, facts to ask of it, verdicts to demand."""
+"""The server under test as the checks see it: clients to send, facts to ask, verdicts to demand."""
 
 import select
 from collections.abc import Callable
@@ -150,7 +150,7 @@ class Server:
             return f"curl -v --path-as-is --max-time 5 'http://127.0.0.1:7890{target}'"
         shown = repr(sent) if len(sent) <= 300 else f"{sent[:100]!r} + b'x' * {len(sent) - 200} + {sent[-100:]!r}"
         return (
-            'python3 -c "import socket; s = socket.create_connection((\'127.0.0.1\', 7890)); '
+            "python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', 7890)); "
             f's.sendall({shown}); s.settimeout(5); print(s.recv(65536))"'.replace("\\r", "\\r")
         )
 
@@ -186,9 +186,19 @@ class Server:
         wanted = " or ".join(map(str, statuses))
         reply = self.reply(client, f"{wanted} ({why})", look_at)
         if self.root.secret in reply.body or self.root.secret in reply.head:
-            self.fail(f"{wanted} ({why})", "a file from outside the root was sent", clients=[client], look_at=look_at)
+            self.fail(
+                f"{wanted} ({why})",
+                "a file from outside the root was sent",
+                clients=[client],
+                look_at=look_at,
+            )
         if reply.status not in statuses:
-            self.fail(f"{wanted} ({why})", f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
+            self.fail(
+                f"{wanted} ({why})",
+                f"{client.name} was answered {reply.status}",
+                clients=[client],
+                look_at=look_at,
+            )
         return reply
 
     def probe(self, count: int = 2) -> None:
@@ -262,13 +272,15 @@ class Server:
 
     def come_to_rest(self) -> None:
         """Wait until every thread sleeps on, or has gone to sleep a few times: what was begun is done."""
-        first = look(self.launch.proc, self.launch.family)
+        begun: dict[tuple[int, int], int] = {}
+        last = look(self.launch.proc, self.launch.family)
 
         def resting() -> bool:
-            now = look(self.launch.proc, self.launch.family)
-            asleep = now.asleep_since(first)
-            begun = {key: first.tasks.get(key, task).voluntary for key, task in now.tasks.items()}
-            return all(key in asleep or task.voluntary >= begun[key] + 5 for key, task in now.tasks.items())
+            nonlocal last
+            before, last = last, look(self.launch.proc, self.launch.family)
+            asleep = last.asleep_since(before)
+            turns = {key: task.voluntary - begun.setdefault(key, task.voluntary) for key, task in last.tasks.items()}
+            return all(key in asleep or turns[key] >= 5 for key in last.tasks)
 
         self.settle(resting)
 

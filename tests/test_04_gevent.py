@@ -15,7 +15,7 @@ def test_answers(grading):
 
 @points(12)
 def test_one_os_thread(server):
-    """One process, and no more threads with a hundred stalled clients than with none."""
+    """One process, and with a hundred stalled clients no more threads than gevent's few helpers."""
     model.one_os_thread(server)
 
 

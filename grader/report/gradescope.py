@@ -28,6 +28,23 @@ def entry(check: Check) -> dict[str, object]:
     return data
 
 
+def together(results_of_steps: list[Result]) -> str:
+    """All steps in one file: the tests' names begin with the step, the score is out of 100 a step."""
+    files = [json.loads(results(result)) for result in results_of_steps]
+    for file in files:
+        for test in file["tests"]:
+            test["name"] = f"{file['extra_data']['step']}: {test['name']}"
+            test["extra_data"] = {**test.get("extra_data", {}), "step": file["extra_data"]["step"]}
+    data = {
+        "score": sum(file["score"] for file in files),
+        "execution_time": round(sum(file["execution_time"] for file in files), 3),
+        "output": "\n".join(f"{file['extra_data']['step']}: {file['output']}" for file in files),
+        "tests": [test for file in files for test in file["tests"]],
+        "extra_data": {"status": max(file["extra_data"]["status"] for file in files)},
+    }
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
 def results(result: Result) -> str:
     tests = [entry(check) for check in result.checks]
     if result.error:

@@ -12,7 +12,9 @@ MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT
 def printable(text: str) -> str:
     """Text of others without what could act on a terminal or a log: control characters are shown escaped."""
     return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else c.encode("unicode_escape", "surrogatepass").decode()
+        c
+        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else c.encode("unicode_escape", "surrogatepass").decode()
         for c in text
     )
 
@@ -25,7 +27,9 @@ def line(check: Check) -> str:
 
 def paragraph(label: str, text: str) -> str:
     lead = f"    {label:<9} "
-    return textwrap.fill(printable(text), 100, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False)
+    return textwrap.fill(
+        printable(text), 100, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
+    )
 
 
 def failure(finding: Finding) -> str:
@@ -50,12 +54,14 @@ def summary(result: Result) -> str:
     if result.error:
         return f"{result.step}: nothing could be graded: {printable(result.error)}"
     parts = []
-    failed = [check for check in result.checks if check.finding and check.outcome == FAILED]
+    failed = [check for check in result.checks if check.finding and check.outcome == FAILED and not check.stretch]
     for check in failed[:3]:
         parts.append(f"\n  {printable(check.title)}\n{failure(check.finding)}")
     if len(failed) > 3:
         parts.append(f"\n  {len(failed) - 3} more checks failed; `-- -k NAME` grades one alone, and tells its story.")
     for check in result.checks:
+        if check.finding and check.outcome == FAILED and check.stretch:
+            parts.append(f"\n  stretch, {check.name}: {printable(check.reason)}")
         if check.outcome == NOT_JUDGED:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
@@ -63,7 +69,9 @@ def summary(result: Result) -> str:
     for reason in sorted({check.reason for check in not_run}):
         parts.append(f"  {sum(check.reason == reason for check in not_run)} checks were not run: {printable(reason)}")
     stretch = [check for check in result.checks if check.stretch]
-    parts.append(f"\n{result.step}: {result.score} of {FULL} points" + stretch_words(stretch) + f" ({result.seconds:.1f} s)")
+    parts.append(
+        f"\n{result.step}: {result.score} of {FULL} points" + stretch_words(stretch) + f" ({result.seconds:.1f} s)"
+    )
     if result.todo:
         parts.append(f"next: {printable(result.todo)}")
     return "\n".join(parts)

@@ -40,7 +40,9 @@ def descriptors_run_out(grading: Grading, room: int = 12) -> None:
         model.at_rest(server, "while descriptors are short")
         server.did("then the flood left")
         server.leave()
-        server.serves(server.ask("/page1.txt"), "/page1.txt", look_at="what does accept() say when descriptors run out?")
+        server.serves(
+            server.ask("/page1.txt"), "/page1.txt", look_at="what does accept() say when descriptors run out?"
+        )
 
 
 def waiting(server: Server) -> int:
@@ -76,6 +78,7 @@ def idle_ends(grading: Grading) -> None:
         server.serves(client, "/page1.txt")
         stated = long.stated_timeout(client)
         if stated is None or stated > 60:
-            server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", f"{stated}")
+            saw = "no such limit in the answer" if stated is None else f"a limit of {stated:g} s"
+            server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", saw)
         server.until(lambda: client.ended, patience=stated)
         server.must(lambda: client.ended, f"the end of the connection after {stated:g} s", clients=[client])

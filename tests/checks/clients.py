@@ -62,7 +62,11 @@ def stuck_readers(server: Server, count: int) -> list[Client]:
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then others came")
     readers = stuck_readers(server, count)
-    server.serves(server.ask("/small.bin"), "/small.bin", look_at="what does send() do when the client's window is full?")
+    server.serves(
+        server.ask("/small.bin"),
+        "/small.bin",
+        look_at="what does send() do when the client's window is full?",
+    )
     server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=ALONE)
     server.did("then the readers read on, the last first")
     for client in reversed(readers):

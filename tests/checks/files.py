@@ -19,7 +19,14 @@ NAMES = {
 
 def contents(server: Server) -> None:
     server.did("asked for files of text, of random bytes, of one byte and of none")
-    for target in ("/index.html", "/small.bin", "/tricky.txt", "/one.txt", "/empty.txt", "/sub/deep/page.txt"):
+    for target in (
+        "/index.html",
+        "/small.bin",
+        "/tricky.txt",
+        "/one.txt",
+        "/empty.txt",
+        "/sub/deep/page.txt",
+    ):
         server.serves(server.ask(target), target, look_at="are the bytes sent as they are in the file?")
         server.leave()
 
@@ -49,9 +56,7 @@ def queries(server: Server) -> None:
         "/sub/": "?x=%3F",
         "/what%3F.txt": "?what?",
     }.items():
-        server.serves(
-            server.ask(path + query), path + query, server.root.files[path], look_at="where does a path end?"
-        )
+        server.serves(server.ask(path + query), path + query, server.root.files[path], look_at="where does a path end?")
         server.leave()
 
 
@@ -65,7 +70,10 @@ def folders(server: Server) -> None:
 
 def fresh(server: Server) -> None:
     server.did("asked for a file made after the server had started, changed it, and asked again")
-    for data in (b"made while the server was running\n", b"and changed since, to something longer than before\n"):
+    for data in (
+        b"made while the server was running\n",
+        b"and changed since, to something longer than before\n",
+    ):
         server.root.add("/made-later.txt", data)
         server.serves(server.ask("/made-later.txt"), "/made-later.txt", look_at="when is the file read?")
         server.leave()

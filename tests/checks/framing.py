@@ -18,7 +18,17 @@ def early(server: Server, client: Client) -> None:
 def in_pieces(server: Server) -> None:
     server.did("sent a request in two pieces, each time cut elsewhere; the second after the first was read")
     head = request("/page1.txt")
-    for cut in (1, 3, 4, 12, head.index(b"\r\n") + 1, head.index(b"\r\n") + 2, len(head) - 3, len(head) - 2, len(head) - 1):
+    for cut in (
+        1,
+        3,
+        4,
+        12,
+        head.index(b"\r\n") + 1,
+        head.index(b"\r\n") + 2,
+        len(head) - 3,
+        len(head) - 2,
+        len(head) - 1,
+    ):
         client = server.client()
         client.send(head[:cut])
         server.settle(lambda client=client: server.has_read(client))
@@ -49,10 +59,19 @@ def padded(target: str, size: int) -> bytes:
 
 def long_head(server: Server) -> None:
     server.did("sent request heads of 2,000, 5,000 and 8,192 bytes, at once and in two pieces")
-    for size, target in ((2000, "/page3.txt"), (5000, "/large.bin"), (8192, "/page4.txt"), (8192, "/large.bin")):
+    for size, target in (
+        (2000, "/page3.txt"),
+        (5000, "/large.bin"),
+        (8192, "/page4.txt"),
+        (8192, "/large.bin"),
+    ):
         client = server.client()
         client.send(padded(target, size))
-        server.serves(client, target, look_at="what does the kernel do with bytes nobody has read when a socket is closed?")
+        server.serves(
+            client,
+            target,
+            look_at="what does the kernel do with bytes nobody has read when a socket is closed?",
+        )
         server.leave()
     client = server.client()
     head = padded("/page5.txt", 8192)
@@ -119,7 +138,10 @@ def library(server: Server) -> None:
             if wanted is None and answer.status_code != 404:
                 server.fail(f"404 for {target}", f"{answer.status_code}")
             if wanted is not None and (answer.status_code != 200 or answer.content != wanted):
-                server.fail(f"200 with the {len(wanted)} bytes of {target}", f"{answer.status_code}, {len(answer.content)} bytes")
+                server.fail(
+                    f"200 with the {len(wanted)} bytes of {target}",
+                    f"{answer.status_code}, {len(answer.content)} bytes",
+                )
 
 
 def end_of_stream(server: Server, look_at: str = "who still holds the socket of this client?") -> None:

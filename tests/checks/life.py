@@ -2,13 +2,14 @@
 
 import secrets
 import signal
+import socket
 
+from grader import waiting
 from grader.client import request
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
 from grader.proof import timeout_of
 from grader.subject import Server
-
 
 HALF = 20  # bytes of a request head
 
@@ -18,14 +19,19 @@ def answers(grading: Grading) -> None:
     server.did("asked for /")
     server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
     server.leave()
-    # The same server keeps a silent client until the last check of the step asks what became of it.
+    be_silent(grading, server)
+
+
+def be_silent(grading: Grading, server: Server) -> Server:
+    """A client that is silent until a later check asks what became of it."""
     server.client().send(request("/page1.txt")[:HALF])
     grading.witness = server
+    return server
 
 
 def patience(grading: Grading) -> None:
     """Where the kernel shows a timer, its end is waited for; else the client was silent for the whole run."""
-    server = grading.witness
+    server = grading.witness or be_silent(grading, grading.start())
     client = server.clients[0]
     server.did("a client sent half a request when the grading began, and the rest now")
     timers = [timeout_of(task) for task in server.tasks() if task.state == "S" and task.call != "futex"]
@@ -48,6 +54,32 @@ def command_line(grading: Grading) -> None:
         if given != int(port) or address not in (host, "0.0.0.0", "::", f"::ffff:{host}"):
             server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}")
         server.serves(server.ask("/page1.txt"), "/page1.txt")
+    defaults(grading)
+
+
+def defaults(grading: Grading) -> None:
+    """Without arguments: 127.0.0.1, port 7890, the folder html/. One grader at a time, and only if it is free."""
+    with socket.socket(socket.AF_UNIX) as lock:
+        waiting.wait_for(lambda: takes(lock, "\0eight-servers-7890"))
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if not takes(probe, ("127.0.0.1", 7890)):
+                grading.notes.append("port 7890 is in use on this machine, so the default port was not tried")
+                return
+        with grading.started(defaults=True) as server:
+            address, port = server.launch.listener.address
+            if port != 7890 or address not in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"):
+                server.fail("a listener at 127.0.0.1:7890", f"it listens at {address}:{port}")
+            server.did("asked for a page of the default root")
+            server.serves(server.ask("/page1.txt"), "/page1.txt", look_at="which folder is served by default?")
+
+
+def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:
+    try:
+        sock.bind(address)
+    except OSError:
+        return False
+    return True
 
 
 def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
@@ -60,11 +92,19 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
         server.did(f"sent {number.name} to the main process; no client was in service")
         server.printed_before = server.launch.output.total
         server.launch.signal(number)
-        server.must(server.gone, "the end of every process of the server", saw=lambda: f"{len(server.living())} live on")
+        server.must(
+            server.gone,
+            "the end of every process of the server",
+            saw=lambda: f"{len(server.living())} live on",
+        )
         server.settle(lambda: not server.launch.family())
         server.launch.end()
         if "Traceback (most recent call last)" in server.launch.output.text(server.printed_before):
-            server.fail("an end without a traceback", "a traceback was printed", look_at="who catches KeyboardInterrupt?")
+            server.fail(
+                "an end without a traceback",
+                "a traceback was printed",
+                look_at="who catches KeyboardInterrupt?",
+            )
 
 
 def stops_on_signals(grading: Grading) -> None:

@@ -120,7 +120,13 @@ def http10(server: Server) -> None:
 
 
 def pipelined(server: Server) -> None:
-    targets = [*SERIES, "/large.bin", *(f"/page{number}.txt" for number in range(12)), "/nope.txt", "/page1.txt"]
+    targets = [
+        *SERIES,
+        "/large.bin",
+        *(f"/page{number}.txt" for number in range(12)),
+        "/nope.txt",
+        "/page1.txt",
+    ]
     server.root.add_named(*ZH)
     server.did(f"sent {len(targets)} requests at once on one connection, then one more")
     client = server.client()

@@ -241,14 +241,21 @@ def one_os_thread(server: Server, count: int = 100) -> None:
     clients.stalled(server, count)
     one_process(server)
     if len(server.tasks()) > before + 12:  # gevent's own pool of helpers has at most ten
-        server.fail("the number of threads does not grow with clients", f"{before} threads before, {len(server.tasks())} now")
+        server.fail(
+            "the number of threads does not grow with clients",
+            f"{before} threads before, {len(server.tasks())} now",
+        )
 
 
 def gevent_loaded(server: Server) -> None:
     server.did("looked at what the server has loaded")
     server.get("/page1.txt")
     if not any("/gevent/" in line for line in server.launch.proc.read(server.main, "maps").splitlines()):
-        server.fail("gevent's machinery is loaded", "no library of gevent in the process", look_at="who makes greenlets?")
+        server.fail(
+            "gevent's machinery is loaded",
+            "no library of gevent in the process",
+            look_at="who makes greenlets?",
+        )
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
@@ -263,7 +270,11 @@ def nonblocking_sockets(server: Server, count: int = 4) -> None:
         name = inodes.get(int(target[8:-1])) if target.startswith("socket:[") else None
         if name and not server.launch.proc.flags(server.main, descriptor) & os.O_NONBLOCK:
             saw = f"the socket of {name} (descriptor {descriptor}) is a blocking one"
-            server.fail("O_NONBLOCK on the listener and on every client's socket", saw, look_at="what does accept() hand on?")
+            server.fail(
+                "O_NONBLOCK on the listener and on every client's socket",
+                saw,
+                look_at="what does accept() hand on?",
+            )
 
 
 def asleep_on_sockets(task: Task) -> bool:
@@ -284,7 +295,11 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
         for task in server.tasks():
             if asleep_on_sockets(task):
                 saw = f"asleep in {task.call}"
-                server.fail("each socket is asked in turn, without select or poll", saw, look_at="what does settimeout() do?")
+                server.fail(
+                    "each socket is asked in turn, without select or poll",
+                    saw,
+                    look_at="what does settimeout() do?",
+                )
             if task.call and task.call.startswith("epoll"):
                 server.fail("each socket is asked in turn, without epoll", f"asleep in {task.call}")
 

@@ -27,7 +27,12 @@ CLIMBS = (
 )
 WANDERS = ("/sub/../page1.txt", "//page1.txt", "/./page1.txt", "/../www/page1.txt")
 METHODS = ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS")
-JUNK = (b"HELLO\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\x00\x80junk\r\n\r\n", b'{"not": "HTTP"}\r\nat: all\r\n\r\n')
+JUNK = (
+    b"HELLO\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"\xff\xfe\x00\x80junk\r\n\r\n",
+    b'{"not": "HTTP"}\r\nat: all\r\n\r\n',
+)
 OUTSIDE = "where does the path end up, once every `..` and every link is followed?"
 
 

@@ -16,11 +16,7 @@ def temporary(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", None)
     yield folder
-    left = tools.processes_of(folder)
-    for pid in left:
-        tools.kill(pid)
-    assert not left, f"processes left behind: {left}"
-    assert not list(folder.glob("eight-servers-*")), "a folder of the grader is left behind"
+    tools.assert_clean(folder)
 
 
 @pytest.fixture

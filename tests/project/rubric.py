@@ -63,7 +63,7 @@ def table(rubric):
     """The rubric as Markdown."""
     parts = []
     for step, lines in rubric.items():
-        parts += [f"## {step}", "", "| check | points | what |", "| --- | ---: | --- |"]
+        parts += [f"### {step}", "", "| check | points | what must hold |", "| --- | ---: | --- |"]
         parts += [f"| {line.check} | {line.points} | {line.what.replace('|', chr(92) + '|')} |" for line in lines]
         parts += [""]
     return "\n".join(parts).rstrip("\n")
@@ -73,8 +73,8 @@ def read(text):
     """The rubric that stands in a Markdown text between the two marks, as `rubric()` gives it."""
     found = {}
     for row in between(text)[1].splitlines():
-        if row.startswith("## "):
-            step = row.removeprefix("## ").strip()
+        if row.startswith("### "):
+            step = row.removeprefix("### ").strip()
             found[step] = []
         elif row.startswith("|"):
             cells = [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,19 @@ def processes_of(folder):
         if entry.isdigit() and int(entry) != os.getpid() and alive(entry) and f"{folder}/" in facts(entry):
             found[int(entry)] = facts(entry).replace("\0", " ")[-200:]
     return found
+
+
+def assert_clean(folder):
+    """Demand that no process of a run and no folder of the grader is left; remove what is."""
+    left = processes_of(folder)
+    for pid in left:
+        kill(pid)
+    until(lambda: not processes_of(folder), "the end of killed processes")
+    folders = list(folder.glob("eight-servers-*"))
+    for path in folders:
+        shutil.rmtree(path, ignore_errors=True)
+    assert not left, f"processes left behind: {left}"
+    assert not folders, f"folders left behind: {folders}"
 
 
 def kill(pid):
