@@ -76,7 +76,7 @@ def doing(launch: Launch, task: Task, names: Names) -> str:
         return f"asleep in {task.call}, waiting for a child"
     if task.call == "futex":
         return "asleep in futex (a lock, or a join)"
-    until = timeout_of(task)
+    until = timeout_of(launch.proc, task)
     limit = "" if until == FOREVER else f", for at most {until:g} s" if until else ", for a time"
     if task.call in ("poll", "ppoll", "select", "pselect6"):
         return f"asleep in {task.call}{limit}"

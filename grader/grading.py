@@ -11,7 +11,7 @@ from pathlib import Path
 from grader import STEPS, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
-from grader.launch import Launch, Workshop, prepare_grader, reap_orphans
+from grader.launch import Clock, Launch, Workshop, prepare_grader, reap_orphans
 from grader.subject import Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -47,7 +47,6 @@ class Grading:
         self.workshop = Workshop()
         self.launches: list[Launch] = []
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
-        self.witness: Server | None = None  # a server whose clients are silent for the whole run
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()
@@ -83,22 +82,22 @@ class Grading:
         (folder / "server.py").write_bytes(self.source)
         return folder / "server.py"
 
-    def launch(self, *arguments: str) -> Launch:
+    def launch(self, *arguments: str, clock: Clock | None = None) -> Launch:
         """Start a server with these arguments and wait for nothing."""
         work = self.workshop.folder("work")
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
-        launch = Launch(self.python, self.copy(), list(arguments), work)
+        launch = Launch(self.python, self.copy(), list(arguments), work, clock=clock)
         self.launches.append(launch)
         return launch
 
-    def start(self, *arguments: str, defaults: bool = False) -> Server:
+    def start(self, *arguments: str, defaults: bool = False, clock: Clock | None = None) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
         given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
         if defaults:
             given = []
-        server = Server(self.launch(*given), self.root, long=self.long)
+        server = Server(self.launch(*given, clock=clock), self.root, long=self.long)
         server.did(
             f"started `python server.py {' '.join(given[:4])}{' --root DIR' if given else ''}`".replace(" `", "`")
         )

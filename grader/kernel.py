@@ -5,6 +5,7 @@
 where netlink is closed to us, by `/proc/net/tcp`, which costs milliseconds and says the same.
 """
 
+import ctypes
 import errno
 import os
 import platform
@@ -43,6 +44,8 @@ SYSCALLS = {
     },
 }.get(platform.machine(), {})  # fmt: skip
 
+PIDFD_GETFD = 438  # on every architecture
+LIBC = ctypes.CDLL(None, use_errno=True)
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -164,6 +167,22 @@ class Proc:
             if line.startswith("tfd:") and "ino:" in fields:
                 targets[int(fields[fields.index("ino:") + 1], 16)] = int(fields[3], 16)
         return targets
+
+    def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
+        """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none; pidfd_getfd(2).
+
+        Raises OSError where the kernel does not let us ask.
+        """
+        process = os.pidfd_open(pid)
+        try:
+            copy = LIBC.syscall(PIDFD_GETFD, process, descriptor, 0)
+        finally:
+            os.close(process)
+        if copy < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        with socket.socket(fileno=copy) as theirs:
+            seconds, microseconds = struct.unpack("ll", theirs.getsockopt(socket.SOL_SOCKET, option, 16))
+            return seconds + microseconds / 1e6
 
     def catches(self, pid: int, signal_number: int) -> bool:
         """Whether a process has a handler of its own for a signal."""

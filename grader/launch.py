@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,25 @@ class Output:
             os.close(self.reader)
 
 
+class Clock:
+    """A clock of our own for a server's Python: the true one, and so many seconds more as we say.
+
+    It lets a check ask what becomes of a client that has been silent for most of a minute without waiting
+    for it. Python's `time` functions follow it (grader/clock/sitecustomize.py); the kernel's time-outs do
+    not, but those can be seen.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.path.write_bytes(bytes(8))
+        self.environment = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "EIGHT_SERVERS_CLOCK": str(path)}
+
+    def advance(self, seconds: float) -> None:
+        """All later readings are so many seconds ahead of the truth."""
+        with open(self.path, "r+b") as file:
+            file.write(struct.pack("d", seconds))
+
+
 class Workshop:
     """The run's one temporary folder: copies of the submission, document roots, working folders."""
 
@@ -126,7 +146,7 @@ class Workshop:
 class Launch:
     """A started server and its family. `listener` is its listening socket once it has one."""
 
-    def __init__(self, python: str, script: Path, arguments: list[str], folder: Path):
+    def __init__(self, python: str, script: Path, arguments: list[str], folder: Path, *, clock: "Clock | None" = None):
         self.proc = Proc()
         self.sockets = sockets(self.proc)
         self.arguments = arguments
@@ -142,7 +162,7 @@ class Launch:
             stdout=self.output.writer,
             stderr=self.output.writer,
             cwd=folder,
-            env=self.environment(folder),
+            env=self.environment(folder) | (clock.environment if clock else {}),
             start_new_session=True,
         )
         os.close(self.output.writer)

@@ -42,8 +42,8 @@ class Grader:
     def grading(self, request: pytest.FixtureRequest) -> Iterator[Grading]:
         """For checks that start servers of their own."""
         yield self.run
-        kept = [server.launch for server in (self.shared.server, self.run.witness) if server]
-        for launch in [launch for launch in self.run.launches if launch not in kept]:
+        shared = self.shared.server.launch if self.shared.server else None
+        for launch in [launch for launch in self.run.launches if launch is not shared]:
             self.run.end(launch)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

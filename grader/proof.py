@@ -13,6 +13,7 @@ busy machine makes the verdict later and never harsher. What can be neither is l
 
 import os
 import signal
+import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ TURNS = 2000
 SPIN = 5.0  # seconds of CPU time
 
 RECEIVE = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")
+ACCEPT = ("accept", "accept4")
 SEND = ("write", "writev", "sendto", "sendmsg", "sendfile", "splice")
 FOREVER = 1e9  # seconds
 
@@ -38,6 +40,7 @@ TIMEOUTS = {
     "futex": (3, "pointer"),
 }
 FUTEX_WAITS = (0, 6, 9, 11, 13)  # FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2
+TIMER_DESCRIPTORS = ("[timerfd]", "[signalfd]", "[io_uring]")
 TIMERS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
 
 
@@ -84,16 +87,28 @@ class Sockets:
         self.internal = internal
 
 
-def timeout_of(task: Task) -> float:
+def timeout_of(proc: Proc, task: Task) -> float:
     """Seconds after which the call ends by itself: FOREVER if never, 0 if that cannot be known."""
     if task.call not in TIMEOUTS:
-        return FOREVER
+        return socket_timeout(proc, task)
     index, kind = TIMEOUTS[task.call]
     value = task.args[index]
     if kind == "pointer":
         return FOREVER if value == 0 else 0.0
     milliseconds = value & 0xFFFFFFFF
     return FOREVER if milliseconds >= 1 << 31 else milliseconds / 1000
+
+
+def socket_timeout(proc: Proc, task: Task) -> float:
+    """The same for a call on a socket that may have a time-out of its own, socket(7) SO_RCVTIMEO, SO_SNDTIMEO."""
+    options = {**dict.fromkeys((*RECEIVE, *ACCEPT), socket.SO_RCVTIMEO), **dict.fromkeys(SEND, socket.SO_SNDTIMEO)}
+    target = proc.descriptors(task.pid).get(task.descriptor, "")
+    if task.call not in options or not target.startswith("socket:["):
+        return FOREVER
+    try:
+        return proc.socket_timeout(task.pid, task.descriptor, options[task.call]) or FOREVER
+    except OSError:
+        return 0.0
 
 
 def only_we_could_wake(proc: Proc, task: Task, sockets: Sockets, horizon: float) -> bool:
@@ -107,12 +122,14 @@ def only_we_could_wake(proc: Proc, task: Task, sockets: Sockets, horizon: float)
         return False
     if call == "futex" and task.args[1] & 0x7F not in FUTEX_WAITS:
         return False
+    if timeout_of(proc, task) <= horizon:
+        return False
     if call in TIMEOUTS:
-        return timeout_of(task) > horizon
+        return True
     if call in ("wait4", "waitid", "flock"):
         return True
     target = proc.descriptors(task.pid).get(task.descriptor, "")
-    if call in RECEIVE or call in ("accept", "accept4"):
+    if call in RECEIVE or call in ACCEPT:
         inode = socket_inode(target)
         if inode in sockets.unread:
             return sockets.unread[inode] == 0
@@ -134,7 +151,7 @@ def has_timers(proc: Proc, pid: int) -> bool:
     """Whether a timer of the process could wake it: setitimer(2), timer_create(2), timerfd_create(2)."""
     if any(proc.catches(pid, number) for number in TIMERS) or proc.read(pid, "timers"):
         return True
-    return "anon_inode:[timerfd]" in proc.descriptors(pid).values()
+    return any(kind in target for target in proc.descriptors(pid).values() for kind in TIMER_DESCRIPTORS)
 
 
 def frozen(proc: Proc, task: Task) -> bool:

@@ -1,6 +1,6 @@
 """A peek at every edge: an unfinished head stays in the kernel's queue until it is whole.
 
-Unusual: MSG_PEEK and the state from TCP_INFO; the epoll object outlives its name: a bare number.
+Unusual: MSG_PEEK and the state from TCP_INFO; its epoll is a copy of a closed one.
 A hasty grader: waits until the receive queue of a stalled client is empty: it never will be.
 """
 
@@ -125,7 +125,8 @@ def main():
     listener = socket.create_server((ASKED.host, ASKED.port), backlog=2000)
     listener.setblocking(False)
     print("http://%s:%d/" % listener.getsockname()[:2], flush=True)
-    clients, epoll = {}, select.epoll.fromfd(os.dup(select.epoll().fileno()))
+    with select.epoll() as first:
+        clients, epoll = {}, select.epoll.fromfd(os.dup(first.fileno()))
     epoll.register(listener, select.EPOLLIN)
     while True:
         for fd, _ in epoll.poll():

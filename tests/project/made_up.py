@@ -1,0 +1,55 @@
+"""Made-up /proc trees."""
+
+import os
+from pathlib import Path
+
+from grader.kernel import SYSCALLS
+
+NUMBERS = {name: number for number, name in SYSCALLS.items()}
+
+
+class Tree:
+    """A /proc tree in a folder. Each method writes what the kernel would show at that moment."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    def write(self, text, *names):
+        path = self.root.joinpath(*map(str, names))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def process(self, pid, *, name="python", state="S", parent=1, session=None, ticks=0, caught=0, started=100):
+        """`/proc/PID/stat` and the signal masks of `/proc/PID/status`. `caught`: signal numbers with handlers."""
+        session = pid if session is None else session
+        numbers = [parent, session, session, 0, -1, 4194304, 0, 0, 0, 0, ticks, 0, 0, 0, 20, 0, 1, 0, started, 0]
+        self.write(f"{pid} ({name}) {state} {' '.join(map(str, numbers))}\n", pid, "stat")
+        mask = sum(1 << (number - 1) for number in caught or ())
+        self.write(f"Name:\t{name}\nState:\t{state} (made up)\nSigCgt:\t{mask:016x}\n", pid, "status")
+        return self
+
+    def thread(self, pid, call, *args, tid=None, state="S", voluntary=7, involuntary=1, wchan="0"):
+        """A thread in a system call by its name or number; call None: the kernel does not let us see."""
+        tid = pid if tid is None else tid
+        status = f"Name:\tx\nState:\t{state} (made up)\nThreads:\t1\n"
+        status += f"voluntary_ctxt_switches:\t{voluntary}\nnonvoluntary_ctxt_switches:\t{involuntary}\n"
+        self.write(status, pid, "task", tid, "status")
+        self.write(wchan, pid, "task", tid, "wchan")
+        if call is None:
+            line = ""
+        elif call in ("running", "-1"):
+            line = "running\n" if call == "running" else "-1 0x7ffc 0x7f00\n"
+        else:
+            values = [*args, *[0] * (6 - len(args))]
+            number = NUMBERS.get(call, call)
+            line = f"{number} {' '.join(map(hex, values))} 0x7ffc00000000 0x7f0000000000\n"
+        self.write(line, pid, "task", tid, "syscall")
+        return self
+
+    def descriptor(self, pid, number, target, info=""):
+        path = self.root / str(pid) / "fd" / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(target, path)
+        self.write(info or "pos:\t0\nflags:\t02\nmnt_id:\t9\n", pid, "fdinfo", number)
+        return self

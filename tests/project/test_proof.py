@@ -1,0 +1,630 @@
+"""The proof of being stuck: what it accepts, what it must not, and real servers that only look stuck."""
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+from grader import waiting
+from grader.client import request
+from grader.kernel import Proc
+from grader.proof import FOREVER, SPIN, TURNS, Prover, Sockets, is_internal, timeout_of
+from made_up import NUMBERS, Tree
+
+pytestmark = pytest.mark.skipif(not NUMBERS, reason="the numbers of this machine's system calls are not known")
+
+PID = 100
+EMPTY, UNREAD, STUCK, OTHER = 11, 12, 13, 14  # inodes: nothing unread, bytes unread, does not read, unknown
+LISTENER, FULL = 15, 16  # inodes of listeners with an empty and a waiting backlog
+FACTS = Sockets(
+    {EMPTY: 0, UNREAD: 5, STUCK: 0, LISTENER: 0, FULL: 2}, {STUCK}, lambda target: target == "pipe:[77]"
+)
+AT_REST = "the kernel shows every thread of the server asleep"
+TABLE = {
+    3: f"socket:[{EMPTY}]",
+    4: f"socket:[{UNREAD}]",
+    5: f"socket:[{STUCK}]",
+    6: f"socket:[{OTHER}]",
+    7: "pipe:[77]",  # within the family
+    8: "pipe:[88]",  # the one that we drain
+    9: f"socket:[{LISTENER}]",
+    10: f"socket:[{FULL}]",
+    11: "anon_inode:[eventpoll]",
+    12: "/dev/pts/0",
+}
+MINUTE, NEVER, POINTER = 60_000, 0xFFFFFFFF, 0x7FFC0000
+
+
+@pytest.fixture
+def tree(tmp_path):
+    made = Tree(tmp_path / "proc").process(PID)
+    for number, target in TABLE.items():
+        made.descriptor(PID, number, target)
+    return made
+
+
+def prover(tree, started=0.0):
+    proc = Proc(tree.root)
+    return Prover(proc, proc.processes, started)
+
+
+def looks(prover, between=lambda: None, *, facts=FACTS, patience=30.0, now=1.0):
+    """What two looks say, with something done between them."""
+    assert prover.check(lambda: facts, now=now, patience=patience) == ""
+    between()
+    return prover.check(lambda: facts, now=now, patience=patience)
+
+
+def verdict(tree, **options):
+    return looks(prover(tree), **options)
+
+
+def exists(name):
+    return pytest.mark.skipif(name not in NUMBERS, reason=f"no {name} on this machine")
+
+
+def calls(*rows):
+    return pytest.mark.parametrize(
+        "call", [pytest.param(row, marks=exists(row[0]), id=" ".join(map(str, row))) for row in rows]
+    )
+
+
+# Made-up families
+
+
+@calls(
+    *((name, 3) for name in ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")),
+    *((name, 5) for name in ("write", "writev", "sendto", "sendmsg", "sendfile")),
+    *((name, 7) for name in ("read", "readv", "write", "writev")),
+    ("splice", 7, 0, 5),
+    ("splice", 5, 0, 7),
+    ("accept", 9),
+    ("accept4", 9),
+    *((name, 0xFFFFFFFF) for name in ("wait4", "waitid")),
+    ("flock", 12, 2),
+    *((name, 11, POINTER, 64, NEVER) for name in ("epoll_wait", "epoll_pwait")),
+    *((name, 11, POINTER, 64, MINUTE) for name in ("epoll_wait", "epoll_pwait")),
+    ("epoll_pwait2", 11, POINTER, 64, 0),
+    ("poll", POINTER, 2, NEVER),
+    ("poll", POINTER, 2, MINUTE),
+    ("ppoll", POINTER, 2, 0),
+    *((name, 8, POINTER, 0, 0, 0) for name in ("select", "pselect6")),
+    *(("futex", POINTER, op, 2, 0) for op in (0, 6, 9, 11, 13, 0x80, 0x89, 0x189)),
+)
+def test_accepted(tree, call):
+    """A thread asleep in a call that only we could end is proof, and the words say how it is known."""
+    tree.thread(PID, *call)
+    made = prover(tree)
+    assert looks(made).startswith(AT_REST)
+    assert made.at_rest
+
+
+@calls(
+    *((name, 4) for name in ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")),  # bytes are there
+    *((name, 6) for name in ("read", "recvfrom", "recvmsg", "sendto", "sendmsg")),  # whose socket is that?
+    *((name, 3) for name in ("write", "sendto", "sendmsg", "sendfile")),  # a client that reads
+    *((name, 8) for name in ("read", "write", "writev")),  # our pipe: we drain it
+    *((name, 12) for name in ("read", "write")),  # a terminal
+    *((name, 99) for name in ("read", "write", "accept4")),  # no such descriptor
+    ("splice", 7, 0, 3),
+    ("accept", 10),
+    ("accept4", 10),  # a client waits in the backlog
+    ("accept4", 6),
+    *((name, 11, POINTER, 64, 100) for name in ("epoll_wait", "epoll_pwait")),  # 100 ms
+    *((name, 11, POINTER, 64, 30_000) for name in ("epoll_wait", "epoll_pwait")),  # before the horizon of 31 s
+    ("epoll_pwait2", 11, POINTER, 64, POINTER),
+    ("poll", POINTER, 2, 1000),
+    ("poll", POINTER, 2, 0),
+    ("ppoll", POINTER, 2, POINTER),
+    *((name, 8, POINTER, 0, 0, POINTER) for name in ("select", "pselect6")),
+    ("futex", POINTER, 0x80, 2, POINTER),  # a wait with a time-out
+    ("futex", POINTER, 1, 2, 0),  # FUTEX_WAKE does not wait
+    ("nanosleep", POINTER),
+    ("clock_nanosleep", 0, 0, POINTER),
+    ("pause",),
+    ("rt_sigtimedwait", POINTER),
+    ("rt_sigsuspend", POINTER),
+    ("fcntl", 12, 7),
+    ("connect", 6),
+    ("openat", 0xFFFFFF9C, POINTER),
+)
+def test_not_accepted(tree, call):
+    """A thread that time, another process or what is on its way could wake is no proof."""
+    tree.thread(PID, *call)
+    assert verdict(tree) == ""
+
+
+def test_fifo_that_nobody_opens(tree):
+    """open(2) of a FIFO waits for its other end, and the kernel says so; every other open ends by itself."""
+    tree.thread(PID, "openat", 0xFFFFFF9C, POINTER, wchan="wait_for_partner")
+    assert verdict(tree).startswith(AT_REST)
+    tree.thread(PID, "openat", 0xFFFFFF9C, POINTER, wchan="nfs_wait_bit")
+    assert verdict(tree) == ""
+
+
+@pytest.mark.parametrize("call", [None, "running", "-1", 9999])
+def test_unknown_call(tree, call):
+    """A call that cannot be read, that has no number, or whose number is not known, is no proof."""
+    tree.thread(PID, call)
+    assert verdict(tree) == ""
+
+
+def test_syscall_file_is_not_there(tree):
+    """A kernel without /proc/PID/syscall proves nothing."""
+    tree.thread(PID, "accept4", 9)
+    (tree.root / str(PID) / "task" / str(PID) / "syscall").unlink()
+    assert verdict(tree) == ""
+
+
+@pytest.mark.parametrize("state", "RDTtIPW")
+def test_states_that_are_not_sleep(tree, state):
+    """Running, in the disk's hands, stopped, traced: not asleep, whatever the call."""
+    tree.thread(PID, "accept4", 9, state=state)
+    assert verdict(tree) == ""
+
+
+def test_frozen(tree):
+    """A thread of a frozen cgroup looks asleep and is not."""
+    for wchan in ("do_freezer_trap", "__refrigerator_freezer"):
+        tree.thread(PID, "accept4", 9, wchan=wchan)
+        assert verdict(tree) == ""
+
+
+def test_one_look_is_none(tree):
+    """One look proves nothing; nor does the next if a thread was switched in between, even once."""
+    tree.thread(PID, "accept4", 9)
+    for more in ({"voluntary": 8}, {"involuntary": 2}):
+        assert verdict(tree, between=lambda more=more: tree.thread(PID, "accept4", 9, **more)) == ""
+        tree.thread(PID, "accept4", 9)
+
+
+def test_all_threads_count(tree):
+    """One thread that may wake by itself is enough against the proof; asleep for good as well, it is proven."""
+    tree.thread(PID, "accept4", 9).thread(PID, "futex", POINTER, 0x80, 2, POINTER, tid=101)
+    assert verdict(tree) == ""
+    tree.thread(PID, "futex", POINTER, 0x80, 2, 0, tid=101)
+    assert verdict(tree).startswith(AT_REST)
+
+
+def test_all_processes_count(tree):
+    """A child that runs, or that has no thread to be seen yet, is enough against the proof."""
+    tree.thread(PID, "wait4", 0xFFFFFFFF).process(200, parent=PID).thread(200, "running", state="R")
+    assert verdict(tree) == ""
+    tree.thread(200, "futex", POINTER, 0x80, 2, 0)
+    assert verdict(tree).startswith(AT_REST)
+
+
+@pytest.mark.parametrize("tid", [PID, 201])
+def test_thread_that_appears(tree, tid):
+    """A thread or process that appears between two looks forbids the proof until it has been looked at twice."""
+    tree.thread(PID, "accept4", 9)
+    made = prover(tree)
+
+    def appear():
+        tree.thread(PID, "accept4", 9, tid=101)
+        if tid != PID:
+            tree.process(201, parent=PID).thread(201, "accept4", 9)
+            tree.descriptor(201, 9, TABLE[9])
+
+    assert looks(made, appear) == ""
+    assert made.check(lambda: FACTS, now=1, patience=30).startswith(AT_REST)
+
+
+def test_thread_that_vanishes(tree):
+    """A thread that is gone at the second look forbids the proof until the next."""
+    tree.thread(PID, "accept4", 9).thread(PID, "accept4", 9, tid=101)
+    made = prover(tree)
+
+    def vanish():
+        for name in ("status", "syscall", "wchan"):
+            (tree.root / str(PID) / "task" / "101" / name).unlink()
+        (tree.root / str(PID) / "task" / "101").rmdir()
+
+    assert looks(made, vanish) == ""
+    assert made.check(lambda: FACTS, now=1, patience=30).startswith(AT_REST)
+
+
+def test_zombies_do_not_count(tree):
+    """Zombies wait for nothing and wake nobody."""
+    tree.thread(PID, "accept4", 9).process(200, parent=PID, state="Z").thread(200, None, state="Z")
+    assert verdict(tree).startswith(AT_REST)
+
+
+def test_no_family(tree, tmp_path):
+    """Of no process at all nothing is proven."""
+    assert looks(prover(Tree(tmp_path / "none"))) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF])
+def test_alarm_handlers(tree, number):
+    """A handler for a timer's signal may be about to run: no proof. One for another signal is no timer."""
+    tree.thread(PID, "accept4", 9)
+    tree.process(PID, caught={number})
+    assert verdict(tree) == ""
+    tree.process(PID, caught={signal.SIGINT, signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1})
+    assert verdict(tree).startswith(AT_REST)
+
+
+def test_timers(tree):
+    """A POSIX timer or a timer descriptor anywhere in the family: no proof."""
+    tree.thread(PID, "accept4", 9).process(200, parent=PID).thread(200, "futex", POINTER, 0x80, 2, 0)
+    tree.write("ID: 0\nsignal: 60/0000000000000000\nnotify: signal/pid.1\nClockID: 0\n", 200, "timers")
+    assert verdict(tree) == ""
+    tree.write("", 200, "timers")
+    assert verdict(tree).startswith(AT_REST)
+    tree.descriptor(200, 20, "anon_inode:[timerfd]")
+    assert verdict(tree) == ""
+
+
+def test_something_under_way(tree):
+    """While something of ours is still under way in the kernel nothing is proven."""
+    tree.thread(PID, "accept4", 9)
+    assert looks(prover(tree), facts=None) == ""
+
+
+def test_horizon(tree):
+    """A time-out counts as none only if it ends after the deadline, whenever it began."""
+    tree.thread(PID, "epoll_wait", 11, POINTER, 64, 10_000)
+    assert looks(prover(tree, started=0), patience=5, now=4.9).startswith(AT_REST)
+    assert looks(prover(tree, started=0), patience=5, now=5.1) == ""  # it may have begun at the start: ends at 10
+    assert looks(prover(tree, started=0), patience=30, now=1) == ""
+
+
+def test_timeouts_are_read_as_c_reads_them():
+    """A time-out of -1 is an int: its upper half in the register means nothing; pointers mean "for a time"."""
+    from grader.kernel import Task
+
+    def task(call, *args):
+        return Task(1, 1, "S", 0, 0, call, args)
+
+    assert timeout_of(task("epoll_wait", 3, 0, 1, 0xFFFFFFFF)) == FOREVER
+    assert timeout_of(task("epoll_wait", 3, 0, 1, 0xFFFFFFFFFFFFFFFF)) == FOREVER
+    assert timeout_of(task("epoll_wait", 3, 0, 1, 0xFFFFFFFF000003E8)) == 1.0
+    assert timeout_of(task("poll", 3, 1, 0)) == 0.0
+    assert timeout_of(task("select", 3, 0, 0, 0, 0x7FFC)) == 0.0
+    assert timeout_of(task("select", 3, 0, 0, 0, 0)) == FOREVER
+    assert timeout_of(task("recvfrom", 3)) == FOREVER
+
+
+def test_going_round(tree):
+    """A thread that naps and wakes is stuck after so many turns in which nothing changed, and not before."""
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=7)
+    made = prover(tree)
+    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", voluntary=7 + TURNS - 1)) == ""
+    tree.thread(PID, "clock_nanosleep", voluntary=7 + TURNS)
+    words = made.check(lambda: FACTS, now=1, patience=30)
+    assert f"kept going round ({TURNS} turns" in words and not made.at_rest
+    made.reset()
+    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", voluntary=8 + TURNS)) == ""
+
+
+def test_spinning(tree):
+    """A thread that spins is stuck after so many seconds of CPU time in which nothing changed, and not before."""
+    second = os.sysconf("SC_CLK_TCK")
+    tree.thread(PID, "running", state="R").process(PID, state="R", ticks=100)
+    made = prover(tree)
+    almost, enough = int(100 + SPIN * second - 1), int(100 + SPIN * second)
+    assert looks(made, lambda: tree.process(PID, state="R", ticks=almost)) == ""
+    tree.process(PID, state="R", ticks=enough)
+    words = made.check(lambda: FACTS, now=1, patience=30)
+    assert f"{SPIN:.1f} s of CPU time" in words and not made.at_rest
+
+
+def test_one_goes_round_one_is_about_to_act(tree):
+    """A thread that goes round proves nothing of another that is in a nap."""
+    tree.thread(PID, "clock_nanosleep", voluntary=1).thread(PID, "clock_nanosleep", tid=101)
+    words = looks(prover(tree), lambda: tree.thread(PID, "clock_nanosleep", voluntary=1 + TURNS))
+    assert words == ""
+
+
+def test_internal_pipes(tmp_path):
+    """Pipes and Unix sockets are the family's own, but for the pipe that we drain; a FIFO is a pipe."""
+    tree = Tree(tmp_path / "proc")
+    header = "Num       RefCount Protocol Flags    Type St Inode Path\n"
+    tree.write(header + "0000000000000000: 00000003 00000000 00000000 0001 03 555\n", "net", "unix")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("")
+    internal = is_internal(Proc(tree.root), 88)
+    for target in ("pipe:[77]", "socket:[555]", str(tmp_path / "fifo")):
+        assert internal(target), target
+    others = ("pipe:[88]", "socket:[55]", str(tmp_path / "file"), str(tmp_path / "none"), "/dev/null", "")
+    for target in (*others, "anon_inode:[eventfd]"):
+        assert not internal(target), target
+
+
+# Real servers. Each is a program that has `listener` and `serve(connection)` when its own part begins.
+
+BEGIN = """\
+import argparse, ctypes, gc, multiprocessing, os, select, signal, socket, sys, threading, time
+def serve(connection):
+    with connection:
+        head = b""
+        while b"\\r\\n\\r\\n" not in head:
+            pause()
+            data = connection.recv(65536)
+            if not data:
+                return
+            head += data
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+def pause():
+    pass
+def listen():
+    parser = argparse.ArgumentParser()
+    for name in ("--host", "--port", "--root"):
+        parser.add_argument(name)
+    args = parser.parse_args()
+    global root
+    root = args.root
+    return socket.create_server((args.host, int(args.port)))
+"""
+LOOP = """
+while True:
+    serve(listener.accept()[0])
+"""
+LISTEN = "listener = listen()\n"
+
+NAPS = "def pause():\n    time.sleep(0.3)\n"
+COLLECTS = """
+heap = [[i] for i in range(400_000)]
+def pause():
+    end = time.process_time() + 0.4
+    while time.process_time() < end:
+        gc.collect()
+"""
+SPAWNS = """
+def child(connection):
+    serve(connection)
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    listener = listen()
+    while True:
+        connection = listener.accept()[0]
+        process = multiprocessing.Process(target=child, args=(connection,))
+        process.start()
+        connection.close()
+        process.join()
+"""
+CLOCK = """
+listener.setblocking(False)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+while True:
+    signal.sigwait({signal.SIGALRM})
+    try:
+        connection = listener.accept()[0]
+    except BlockingIOError:
+        continue
+    connection.setblocking(True)
+    serve(connection)
+"""
+HANDLER = """
+def ring(*_):
+    while waiting:
+        serve(waiting.pop())
+waiting = []
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.4, 0.4)
+while True:
+    waiting.append(listener.accept()[0])
+"""
+TIMER_THREAD = """
+def later(connection):
+    threading.Timer(0.4, serve, (connection,)).start()
+while True:
+    later(listener.accept()[0])
+"""
+TIMERFD = """
+libc = ctypes.CDLL(None)
+clock = libc.timerfd_create(1, 0o4000)
+class Spec(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("every", "every_ns", "first", "first_ns")]
+libc.timerfd_settime(clock, 0, ctypes.byref(Spec(0, 400_000_000, 0, 400_000_000)), None)
+epoll = select.epoll()
+epoll.register(clock, select.EPOLLIN)
+listener.setblocking(False)
+while True:
+    epoll.poll()
+    os.read(clock, 8)
+    try:
+        connection = listener.accept()[0]
+    except BlockingIOError:
+        continue
+    connection.setblocking(True)
+    serve(connection)
+"""
+POSIX_TIMER = """
+class Event(ctypes.Structure):
+    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_byte * 48)]
+class Spec(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("every", "every_ns", "first", "first_ns")]
+def ring(*_):
+    while waiting:
+        serve(waiting.pop())
+waiting = []
+signal.signal(signal.SIGUSR1, ring)
+libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+assert libc.timer_create(1, ctypes.byref(Event(None, signal.SIGUSR1, 0)), ctypes.byref(timer)) == 0
+libc.timer_settime(timer, 0, ctypes.byref(Spec(0, 400_000_000, 0, 400_000_000)), None)
+while True:
+    waiting.append(listener.accept()[0])
+"""
+SIGNALFD = """
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+mask = (ctypes.c_ulong * 16)(1 << (signal.SIGALRM - 1))
+clock = libc.signalfd(-1, mask, 0)
+signal.setitimer(signal.ITIMER_REAL, 0.4, 0.4)
+epoll = select.epoll()
+epoll.register(clock, select.EPOLLIN)
+listener.setblocking(False)
+while True:
+    epoll.poll()
+    os.read(clock, 128)
+    try:
+        connection = listener.accept()[0]
+    except BlockingIOError:
+        continue
+    connection.setblocking(True)
+    serve(connection)
+"""
+LOOKS_STUCK = {
+    "naps": NAPS + LISTEN + LOOP,
+    "collects garbage": COLLECTS + LISTEN + LOOP,
+    "spawns": SPAWNS,
+    "alarm clock": LISTEN + CLOCK,
+    "alarm handler": LISTEN + HANDLER,
+    "timer thread": LISTEN + TIMER_THREAD,
+    "timerfd": LISTEN + TIMERFD,
+    "POSIX timer": LISTEN + POSIX_TIMER,
+    "signalfd": LISTEN + SIGNALFD,
+}
+SIGNALFD_BUG = pytest.mark.xfail(
+    strict=True, reason="setitimer() with SIGALRM blocked and read by signalfd: no handler, no timer is seen"
+)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=SIGNALFD_BUG if name == "signalfd" else ()) for name in LOOKS_STUCK]
+)
+def test_looks_stuck_and_is_not(grading, name):
+    """A server that takes its time is never called stuck: it is waited for, and it answers."""
+    server = grading(BEGIN + LOOKS_STUCK[name]).start()
+    for _ in range(3):
+        client = server.ask("/")
+        outcome = server.until(lambda client=client: client.replies)
+        assert outcome, outcome.why
+        server.leave()
+
+
+def test_stopped_by_somebody_else(grading):
+    """A server that somebody stops (SIGSTOP) for two seconds is waited for."""
+    server = grading(BEGIN + LISTEN + LOOP).start()
+    os.kill(server.main, signal.SIGSTOP)
+    client = server.ask("/")
+    timer = threading.Timer(2, os.kill, (server.main, signal.SIGCONT))
+    timer.start()
+    outcome = server.until(lambda: client.replies)
+    timer.join()
+    assert outcome, outcome.why
+
+
+STALL = "serve(listener.accept()[0])\n"
+IS_STUCK = {
+    "recv": (LISTEN + LOOP, r"asleep in (recvfrom|read) on descriptor \d+: client #1's socket, nothing unread"),
+    "accept": (
+        LISTEN + "kept = []\nwhile True:\n    kept.append(listener.accept()[0])\n",
+        r"asleep in accept4? on descriptor \d+: the listener, its backlog empty",
+    ),
+    "epoll": (
+        LISTEN + "kept = []\nepoll = select.epoll()\nepoll.register(listener, 1)\n"
+        "while True:\n    epoll.poll()\n    kept.append(listener.accept()[0])\n",
+        r"asleep in epoll_p?wait on descriptor \d+: an epoll descriptor$",
+    ),
+    "select": (
+        LISTEN + "kept = []\nwhile True:\n    select.select([listener], [], [])\n    kept.append(listener.accept()[0])\n",
+        r"asleep in p?select6?$",
+    ),
+    "deadlock of two threads": (
+        LISTEN + "one, two = threading.Lock(), threading.Lock()\nboth = threading.Barrier(2)\n"
+        "def cross(first, second):\n    with first:\n        both.wait()\n        with second:\n            pass\n"
+        "kept = listener.accept()[0]\n"
+        "threading.Thread(target=cross, args=(one, two)).start()\ncross(two, one)\n",
+        r"asleep in futex \(a lock, or a join\)",
+    ),
+    "wait4": (
+        LISTEN + "while True:\n    connection = listener.accept()[0]\n    pid = os.fork()\n"
+        "    if pid == 0:\n        serve(connection)\n        os._exit(0)\n"
+        "    connection.close()\n    os.waitpid(pid, 0)\n",
+        r"asleep in wait4, waiting for a child",
+    ),
+    "FIFO": (
+        LISTEN + "connection = listener.accept()[0]\nos.mkfifo('fifo')\nopen('fifo', 'rb')\n",
+        r"asleep in open(at)?\b",
+    ),
+    "pipe of its own": (
+        LISTEN + "connection = listener.accept()[0]\nr, w = os.pipe()\nos.read(r, 1)\n",
+        r"asleep in read on descriptor \d+: pipe:",
+    ),
+}
+
+
+def has_wchan():
+    """Whether this kernel names the function that a thread sleeps in."""
+    read, write = os.pipe()
+    thread = threading.Thread(target=os.read, args=(read, 1))
+    thread.start()
+    try:
+        return "pipe" in Proc().read(os.getpid(), "task", thread.native_id, "wchan")
+    finally:
+        os.write(write, b".")
+        thread.join()
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("name", IS_STUCK)
+def test_is_stuck(grading, name):
+    """A server that sleeps until a client acts is proven stuck, not timed out, and the places are named."""
+    from grader import evidence
+
+    if name == "FIFO" and not has_wchan():
+        pytest.skip("this kernel does not name the function that a thread sleeps in")
+    text, place = IS_STUCK[name]
+    server = grading(BEGIN + text).start()
+    server.client().send(request("/")[:-2])
+    asking = server.ask("/")
+    outcome = server.until(lambda: asking.received)
+    assert not outcome and outcome.proven
+    assert outcome.why.startswith(AT_REST) and server.prover.at_rest
+    stood = evidence.where_it_stands(server.launch, server.known)
+    import re
+
+    assert any(re.search(place, line) for line in stood), stood
+
+
+def test_stuck_in_send(grading):
+    """A server that sends to a client that does not read is proven stuck; once it reads, it is not."""
+    text = LISTEN + "connection = listener.accept()[0]\nconnection.sendall(bytes(64 << 20))\ntime.sleep(1000)\n"
+    server = grading(BEGIN + text).start()
+    client = server.client(window=4096)
+    client.reading = False
+    outcome = server.until(lambda: False)
+    assert outcome.proven and outcome.why.startswith(AT_REST)
+    received = 0
+    client.reading = True
+    assert server.until(lambda: client.received > received + (1 << 20))
+
+
+def test_spinning_server(grading):
+    """A server that spins is called stuck for its own CPU time, and the words say how much it was."""
+    server = grading(BEGIN + LISTEN + "while True:\n    pass\n").start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.received)
+    assert outcome.proven and "kept going round" in outcome.why and not server.prover.at_rest
+
+
+def test_nothing_is_proven_in_a_nap(grading):
+    """A server in a long nap is left to the deadline, and the words say that it was the deadline."""
+    server = grading(BEGIN + LISTEN + "time.sleep(1000)\n").start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.received, patience=1)
+    assert not outcome.proven and "the deadline has passed: 1 s in which nothing changed" in outcome.why
+
+
+def test_the_end_is_proof(grading):
+    """A server that ends is waited for no longer."""
+    server = grading(BEGIN + LISTEN + "listener.accept()\nsys.exit(3)\n").start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.replies)
+    assert outcome.proven and outcome.why == "the server has ended"
+
+
+def test_a_state_that_holds_is_never_denied(grading):
+    """What holds when the proof comes is true: the condition is asked once more."""
+    server = grading(BEGIN + LISTEN + LOOP).start()
+    server.client()
+    asked = []
+    assert server.until(lambda: asked.append(1) or server.prover.at_rest)
+    assert waiting.PATIENCE >= 1 and len(asked) > 1
+    assert sys.platform == "linux"
