@@ -105,13 +105,18 @@ class Clock:
 
     def __init__(self, path: Path):
         self.path = path
-        self.path.write_bytes(bytes(8))
+        self.path.write_bytes(bytes(16))
         self.environment = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "EIGHT_SERVERS_CLOCK": str(path)}
 
     def advance(self, seconds: float) -> None:
         """All later readings are so many seconds ahead of the truth."""
         with open(self.path, "r+b") as file:
             file.write(struct.pack("d", seconds))
+
+    @property
+    def alarm(self) -> float:
+        """Seconds that the server's last alarm was set to, 0 for none."""
+        return struct.unpack("2d", self.path.read_bytes())[1]
 
 
 class Workshop:

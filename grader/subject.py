@@ -84,6 +84,10 @@ class Server:
     def until(self, condition: Callable[[], object], patience: float = waiting.PATIENCE) -> Outcome:
         return waiting.wait(self, condition, patience)
 
+    def wait_out(self, condition: Callable[[], object], seconds: float) -> Outcome:
+        """Let time pass, for a timer of the server's that is known to run, or until the condition holds."""
+        return waiting.wait(self, condition, seconds, prove=False)
+
     def settle(self, condition: Callable[[], object]) -> bool:
         """Wait for a state that makes a check sharper and that no verdict rests on.
 

@@ -47,8 +47,10 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(LONGEST)
 
 
-def wait(server: Watched, condition: Callable[[], object], patience: float = PATIENCE) -> Outcome:
-    """Wait until condition() is true.
+def wait(
+    server: Watched, condition: Callable[[], object], patience: float = PATIENCE, *, prove: bool = True
+) -> Outcome:
+    """Wait until condition() is true. prove: end early where it is proven that it will not be.
 
     The condition is asked again after every proof, so that it is never called false of a state in
     which it held. What is waited for must be absorbing: once true, it stays true by itself.
@@ -72,7 +74,7 @@ def wait(server: Watched, condition: Callable[[], object], patience: float = PAT
                 matter, renewed = changed, now
                 server.prover.reset()
             left = patience - (now - renewed)
-            why = server.prover.check(server.sockets_for_proof, now=now, patience=left)
+            why = prove and server.prover.check(server.sockets_for_proof, now=now, patience=left)
             if why:
                 server.pump(0)
                 held = bool(condition())

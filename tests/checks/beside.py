@@ -80,5 +80,5 @@ def idle_ends(grading: Grading) -> None:
         if stated is None or stated > 60:
             saw = "no such limit in the answer" if stated is None else f"a limit of {stated:g} s"
             server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", saw)
-        server.until(lambda: client.ended, patience=stated)
+        server.wait_out(lambda: client.ended, stated)
         server.must(lambda: client.ended, f"the end of the connection after {stated:g} s", clients=[client])

@@ -34,13 +34,14 @@ def patience(grading: Grading, goal: float = 55) -> None:
     client.send(request("/page1.txt")[:HALF])
     began = time.monotonic()
     server.settle(lambda: server.has_read(client))
-    ahead = max(0.0, goal - (time.monotonic() - began))
-    clock.advance(ahead)
-    server.come_to_rest()
     timers = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
-    for seconds in sorted(limit for limit in timers if 0.2 < limit < 59):
-        server.until(lambda: client.ended, patience=seconds + 1)
-    if time.monotonic() - began + ahead < 60 or not client.ended:
+    for seconds in sorted({limit for limit in (*timers, clock.alarm) if 0.2 < limit < goal}):
+        server.wait_out(lambda: client.ended, seconds + 1 - (time.monotonic() - began))
+    ahead = max(0.0, goal - (time.monotonic() - began))
+    if not client.ended:
+        clock.advance(ahead)
+        server.come_to_rest()
+    if not client.ended or time.monotonic() - began + ahead < 60:
         client.send(request("/page1.txt")[HALF:])
         server.serves(client, "/page1.txt", look_at="after how long is a silent client given up?")
 

@@ -1,6 +1,6 @@
 """async and await, a home-made loop, and a nap in rt_sigtimedwait.
 
-Unusual: it sleeps as if waiting for a signal; 405 leaves the connection open and skips the body.
+Unusual: it waits for no signal, 2 ms long; 405 leaves the connection open and skips the body.
 A hasty grader: closes after the first 405, or counts a body as the next request.
 """
 
@@ -157,7 +157,8 @@ def main():
     print("http://%s:%d/" % listener.getsockname()[:2], flush=True)
     tasks = []
     tasks.append(welcome(listener, tasks))
-    while not signal.sigtimedwait({signal.SIGINT, signal.SIGTERM}, 0.002):
+    while not signal.sigpending() & ENDS:
+        signal.sigtimedwait((), 0.002)  # waits for no signal at all; its result means nothing
         for task in tasks[:]:
             try:
                 task.send(None)
@@ -167,7 +168,8 @@ def main():
         task.close()
 
 
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+ENDS = {signal.SIGINT, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
 ASKED = options()
 ROOT = os.path.realpath(ASKED.root)
 main()
