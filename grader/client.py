@@ -179,6 +179,12 @@ class Client:
             self.malformed = self.malformed or f"the answer goes on past {ENOUGH} bytes"
             self.reset()
 
+    def idle_time(self) -> float:
+        """Seconds between the last answer and the end of the connection, or now."""
+        answered = max((event.time for event in self.diary if event.what == "replied"), default=0.0)
+        over = [event.time for event in self.diary if event.what == "ended"]
+        return (over[0] if over else time.monotonic()) - answered
+
     def row(self, sockets: NetlinkSockets | ProcSockets) -> Socket | None:
         """The server's side of this connection as the kernel has it; None if there is none (any more)."""
         return self.note_row(sockets.connection(self.address, self.local))

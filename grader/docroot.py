@@ -42,6 +42,7 @@ class DocumentRoot:
             "/tricky.txt",
             b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + noise.randbytes(99),
         )
+        self.add("/plain", secrets.token_hex(99).encode())
         self.add("/empty.txt", b"")
         self.add("/one.txt", noise.randbytes(1))
 
@@ -55,6 +56,8 @@ class DocumentRoot:
 
     def add_named(self, name: str, target: str) -> None:
         """A file whose name cannot stand in a request line as it is."""
+        if target in self.files:
+            return
         data = f"{secrets.token_hex(30)} {name!r}\n".encode()
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +71,13 @@ class DocumentRoot:
             self.add("/big.bin", random.Random(secrets.randbits(64)).randbytes(beyond_buffers()))
         return self.files["/big.bin"]
 
+    @property
+    def huge(self) -> bytes:
+        """The bytes of /huge.bin, 9 MiB, likewise."""
+        if "/huge.bin" not in self.files:
+            self.add("/huge.bin", random.Random(secrets.randbits(64)).randbytes(9 << 20))
+        return self.files["/huge.bin"]
+
     def add_outside(self) -> None:
         """Secrets around the root: a file beside it, a sibling whose name begins with the root's, links."""
         (self.folder / "secret.txt").write_bytes(self.secret)
@@ -77,5 +87,6 @@ class DocumentRoot:
         os.symlink("../secret.txt", self.path / "link.txt")
         os.symlink(self.folder / "secret.txt", self.path / "absolute-link.txt")
         os.symlink("../www-private", self.path / "linked")
+        os.symlink("ring", self.path / "ring")
         os.mkfifo(self.path / "fifo")
         (self.path / "bare").mkdir()

@@ -71,7 +71,7 @@ def doing(launch: Launch, task: Task, names: Names) -> str:
     if task.call is None:
         return f"state {task.state} (the kernel does not say where)"
     if task.call in ("nanosleep", "clock_nanosleep"):
-        return f"asleep in {task.call} (a nap)"
+        return f"asleep in {task.call} (a nap, {timeout_of(launch.proc, task):.3g} s of it to come)"
     if task.call in ("wait4", "waitid"):
         return f"asleep in {task.call}, waiting for a child"
     if task.call == "futex":
@@ -92,7 +92,7 @@ def state_of(client: Client, launch: Launch) -> str:
         return f"{client.name} could not connect: {client.ended or 'its connection was never taken'}"
     got = f"{client.received} bytes came" if client.received else "not one byte came"
     if client.malformed:
-        return f"{client.name} received what is no HTTP: {client.malformed}"
+        return f"{client.name}: {client.malformed}"
     if client.ended:
         return f"{client.name}: {got}, then {'a reset' if client.ended == 'reset' else 'the end of the stream'}"
     row = client.row(launch.sockets)

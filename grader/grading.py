@@ -46,6 +46,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.caught = False
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
@@ -97,12 +98,20 @@ class Grading:
             given[given.index(name) + 1] = value
         if defaults:
             given = []
-        server = Server(self.launch(*given, clock=clock), self.root, long=self.long)
+        server = self.subject(self.launch(*given, clock=clock))
         server.did(
             f"started `python server.py {' '.join(given[:4])}{' --root DIR' if given else ''}`".replace(" `", "`")
         )
         self.wait_for_listener(server)
         return server
+
+    def subject(self, launch: Launch) -> Server:
+        server = Server(launch, self.root, long=self.long, caught=self.note_caught)
+        server.caught = self.caught
+        return server
+
+    def note_caught(self) -> None:
+        self.caught = True
 
     @staticmethod
     def wait_for_listener(server: Server) -> None:
@@ -124,9 +133,9 @@ class Grading:
             self.launches.remove(launch)
 
     @contextmanager
-    def started(self, *arguments: str, defaults: bool = False) -> Iterator[Server]:
+    def started(self, *arguments: str, defaults: bool = False, clock: Clock | None = None) -> Iterator[Server]:
         """A server of a check's own, ended with the check."""
-        server = self.start(*arguments, defaults=defaults)
+        server = self.start(*arguments, defaults=defaults, clock=clock)
         try:
             yield server
         finally:

@@ -168,6 +168,16 @@ class Proc:
                 targets[int(fields[fields.index("ino:") + 1], 16)] = int(fields[3], 16)
         return targets
 
+    def timespec(self, pid: int, address: int) -> float:
+        """Seconds of a struct timespec in another process's memory, proc_pid_mem(5). Raises OSError."""
+        with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            data = memory.read(16)
+        if len(data) != 16:
+            raise OSError(errno.EFAULT, "there is no timespec at this address")
+        seconds, nanoseconds = struct.unpack("qq", data)
+        return seconds + nanoseconds / 1e9
+
     def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
         """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none; pidfd_getfd(2).
 

@@ -1,5 +1,6 @@
 """Section 5 of the contract, last paragraph: what is reported beside the points."""
 
+import math
 import resource
 import signal
 
@@ -37,9 +38,10 @@ def descriptors_run_out(grading: Grading, room: int = 12) -> None:
         for client in crowd:
             client.send(b"GET /page1.txt HT")
         server.settle(lambda: server.gone() or (server.descriptors() >= limit - 1 and waiting(server)))
-        model.at_rest(server, "while descriptors are short")
+        model.at_rest(server, "while descriptors are short", wakes=math.inf)
         server.did("then the flood left")
         server.leave()
+        server.settle(lambda: server.client_descriptors() == 0)
         server.serves(
             server.ask("/page1.txt"), "/page1.txt", look_at="what does accept() say when descriptors run out?"
         )
@@ -82,3 +84,6 @@ def idle_ends(grading: Grading) -> None:
             server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", saw)
         server.wait_out(lambda: client.ended, stated)
         server.must(lambda: client.ended, f"the end of the connection after {stated:g} s", clients=[client])
+        if client.idle_time() < stated - 0.5:
+            saw = f"it came after {client.idle_time():.1f} s"
+            server.fail(f"the end of the connection after {stated:g} s, not sooner", saw, clients=[client])

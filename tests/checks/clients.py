@@ -1,5 +1,7 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
+import signal
+
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.subject import Server
@@ -106,17 +108,40 @@ def vanish(server: Server, each: int = 4) -> None:
                 way(client)
                 server.leave(client)
             released(server, gone, f"clients had sent {len(sent)} bytes and left by a {way.__name__}")
+    gone_before_accepted(server, each)
 
 
-def reset_in_answer(server: Server, count: int = 3) -> None:
+def gone_before_accepted(server: Server, each: int) -> None:
+    server.did("clients connected and reset the connection while the server was stopped (SIGSTOP); it went on")
+    server.launch.signal(signal.SIGSTOP)
+    try:
+        gone = [server.client(wait=False) for _ in range(each)]
+        for client in gone:
+            client.reset()
+    finally:
+        server.launch.signal(signal.SIGCONT)
+    server.leave()
+    released(server, gone, "clients had left before they were accepted")
+
+
+def reset_in_answer(server: Server, count: int = 4) -> None:
     server.did(f"{count} clients asked for a file of several MiB and reset the connection while it was being sent")
-    gone = []
-    for _ in range(count):
+    open_files = None
+    for number in range(count):
         client = stuck_readers(server, 1)[0]
+        if number % 2:
+            client.half_close()  # so that the reset is told as EPIPE and not as ECONNRESET
+            server.come_to_rest()
         client.reset()
         server.leave(client)
-        gone.append(client)
         released(server, [client], "a reset in mid-answer")
+        open_files = server.open_files() if open_files is None else open_files
+    server.must(
+        lambda: server.open_files() <= open_files,
+        "no file left open for a client that has left",
+        saw=lambda: f"{server.open_files()} files of the root are open",
+        look_at="who closes the file when sending fails?",
+    )
 
 
 def nothing_piles_up(server: Server, rounds: int = 20) -> None:

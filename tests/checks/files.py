@@ -12,6 +12,8 @@ NAMES = {
     "a#b.txt": "/a%23b.txt",
     "%41.txt": "/%2541.txt",
     "a..b.txt": "/a..b.txt",
+    "a;b=c&d.txt": "/a;b=c&d.txt",
+    ".hidden.txt": "/.hidden.txt",
     "中文.html": "/%E4%B8%AD%E6%96%87.html",
     "sub/año/ñandú.txt": "/sub/a%c3%b1o/%c3%B1and%c3%BA.txt",
 }
@@ -32,8 +34,8 @@ def contents(server: Server) -> None:
 
 
 def large(server: Server) -> None:
-    server.did("asked for a file of 3 MiB and read as fast as it came")
-    server.serves(server.ask("/large.bin"), "/large.bin", look_at="how much does one send() take?")
+    server.did("asked for a file of more than 8 MiB and read as fast as it came")
+    server.serves(server.ask("/huge.bin"), "/huge.bin", server.root.huge, look_at="how much does one send() take?")
 
 
 def names(server: Server) -> None:
@@ -82,11 +84,14 @@ def fresh(server: Server) -> None:
 
 
 def missing(server: Server) -> None:
-    server.did("asked for what is no readable regular file: nothing, a bare folder, a file as a folder, a FIFO")
+    server.did(
+        "asked for what is no readable regular file: nothing, a bare folder, a file as a folder, a FIFO, a ring of links"
+    )
     locked = server.root.path / "locked.txt"
     locked.write_bytes(b"nobody may read this\n")
     locked.chmod(0)
     targets = ["/nope.txt", "/sub/nope.txt", "/nope/", "/bare/", "/page1.txt/", "/Page1.txt", "/fifo"]
+    targets += ["/ring", f"/{'n' * 300}.txt"]
     targets += ["/locked.txt"] if os.geteuid() else []  # root may read everything
     for target in targets:
         look_at = "what does open() do with a FIFO that has no writer?" if target == "/fifo" else ""

@@ -2,7 +2,6 @@
 
 import requests
 
-from grader import waiting
 from grader.client import Client, request
 from grader.subject import Server
 
@@ -12,7 +11,8 @@ ASSEMBLE = "where are the bytes kept that came before the blank line did?"
 def early(server: Server, client: Client) -> None:
     """Nothing may be answered before the head is complete."""
     if client.received or client.ended:
-        server.fail("no answer yet: the head is not complete", f"{client.name} was answered early", clients=[client])
+        saw = f"{client.name} was answered early" if client.received else f"{client.name}'s connection was ended"
+        server.fail("no answer yet: the head is not complete", saw, clients=[client], look_at=ASSEMBLE)
 
 
 def in_pieces(server: Server) -> None:
@@ -36,6 +36,9 @@ def in_pieces(server: Server) -> None:
         client.send(head[cut:])
         server.serves(client, "/page1.txt", look_at=ASSEMBLE)
         server.leave()
+    server.did("sent a header value with a byte that is no ASCII")
+    client = server.ask("/page2.txt", headers=("User-Agent: caf\xe9\x85",))
+    server.serves(client, "/page2.txt", look_at="which bytes may a head hold, and what do you decode?")
 
 
 def byte_by_byte(server: Server) -> None:
@@ -73,23 +76,31 @@ def long_head(server: Server) -> None:
             look_at="what does the kernel do with bytes nobody has read when a socket is closed?",
         )
         server.leave()
-    client = server.client()
     head = padded("/page5.txt", 8192)
-    client.send(head[:4096])
-    server.settle(lambda: server.has_read(client))
-    client.send(head[4096:])
-    server.serves(client, "/page5.txt", look_at=ASSEMBLE)
+    for cut in (4096, 4097, 8190):
+        client = server.client()
+        client.send(head[:cut])
+        server.settle(lambda client=client: server.has_read(client))
+        client.send(head[cut:])
+        server.serves(client, "/page5.txt", look_at=ASSEMBLE)
+        server.leave()
 
 
 def endless_head(server: Server, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so nobody else is tried meanwhile."""
-    server.did("sent header lines without end, up to 256 KiB, and never a blank line")
+    server.did("sent 256 KiB without a blank line: one line without end, then lines without end")
+    for line, tail in ((b"GET /", b""), (b"GET /page1.txt HTTP/1.1\r\n", b"\r\n")):
+        goes_on(server, line, tail, alone)
+        server.leave()
+
+
+def goes_on(server: Server, begin: bytes, tail: bytes, alone: bool) -> None:
     client = server.client()
-    client.send(b"GET /page1.txt HTTP/1.1\r\n")
+    client.send(begin)
     for number in range(16):
         if client.ended:
             break
-        client.send((b"X-%02d: " % number).ljust(1 << 14, b"x") + b"\r\n")
+        client.send(b"X-Long: ".ljust(1 << 14, b"x") + tail)
         server.settle(lambda: client.ended or server.has_read(client))
         if number == 2 and not alone:
             server.serves(server.ask("/page2.txt"), "/page2.txt", look_at="who else has to wait for this client?")
@@ -103,13 +114,14 @@ def endless_head(server: Server, *, alone: bool = False) -> None:
 
 def strict(server: Server) -> None:
     server.did("read answers with a strict parser to their last byte: 200, an empty file, 404, another method")
-    for target, method, status in (
-        ("/small.bin", "GET", (200,)),
-        ("/empty.txt", "GET", (200,)),
-        ("/nope.txt", "GET", (404,)),
-        ("/small.bin", "DELETE", (405, 501)),
+    for target, method, status, version in (
+        ("/small.bin", "GET", (200,), "1.1"),
+        ("/empty.txt", "GET", (200,), "1.1"),
+        ("/nope.txt", "GET", (404,), "1.1"),
+        ("/small.bin", "DELETE", (405, 501), "1.1"),
+        ("/small.bin", "GET", (200,), "1.0"),
     ):
-        client = server.ask(target, method=method)
+        client = server.ask(target, method=method, version=version)
         server.answers(client, status, f"{method} {target}")
         if not server.long:
             server.must(lambda client=client: client.ended, "the end of the stream", clients=[client])
@@ -132,7 +144,7 @@ def library(server: Server) -> None:
         with requests.Session() as session:
             session.trust_env = False
             try:
-                answer = session.get(f"http://{host}:{port}{target}", timeout=waiting.PATIENCE, allow_redirects=False)
+                answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
             if wanted is None and answer.status_code != 404:
@@ -146,8 +158,13 @@ def library(server: Server) -> None:
 
 def end_of_stream(server: Server, look_at: str = "who still holds the socket of this client?") -> None:
     server.did("one client asked and, answered, waited for the server to close; nobody else connected")
-    for target, status in (("/page6.txt", (200,)), ("/nope.txt", (404,)), ("/empty.txt", (200,))):
-        client = server.ask(target)
+    for target, status, headers in (
+        ("/page6.txt", (200,), ()),
+        ("/nope.txt", (404,), ()),
+        ("/empty.txt", (200,), ()),
+        ("/page6.txt", (200,), ("Connection: keep-alive",)),
+    ):
+        client = server.ask(target, headers=headers)
         server.answers(client, status, f"GET {target}")
         server.must(
             lambda client=client: client.ended,

@@ -6,12 +6,13 @@ import socket
 import time
 
 from grader import waiting
-from grader.client import request
+from grader.client import Client, request
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
 from grader.launch import Clock
 from grader.proof import timeout_of
 from grader.subject import Server
+from tests.checks import clients, long
 
 HALF = 20  # bytes of a request head
 
@@ -22,28 +23,64 @@ def answers(grading: Grading) -> None:
         server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
 
 
-def patience(grading: Grading, goal: float = 55) -> None:
+def patience(grading: Grading, *, alone: bool = False) -> None:
+    """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
+    kinds = [("sent half a request", HALF), ("sent nothing", 0), ("stopped reading a large answer", None)]
+    if grading.long:
+        kinds.append(("was served, and asked for nothing more", -1))
+    for part in [[kind] for kind in kinds] if alone else [kinds]:
+        clock = Clock(grading.workshop.folder("clock") / "clock")
+        with grading.started(clock=clock) as server:
+            silence(server, clock, dict(part))
+
+
+def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: float = 52) -> None:
     """The server's clock is set forward, and what timers the kernel shows are waited for.
 
-    A server may give up a client after 60 s: one that does so by its own clock is right, and is not judged.
+    A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
+    does so by its own clock is right, and is not judged.
     """
-    clock = Clock(grading.workshop.path / "clock")
-    server = grading.start(clock=clock)
-    server.did(f"a client sent half a request, and was silent for {goal:.0f} s by the server's clock")
-    client = server.client()
-    client.send(request("/page1.txt")[:HALF])
     began = time.monotonic()
-    server.settle(lambda: server.has_read(client))
+    crowd = {silent_client(server, sent): (kind, sent) for kind, sent in kinds.items()}
     timers = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
+    ended = lambda: any(client.ended for client in crowd)  # noqa: E731
     for seconds in sorted({limit for limit in (*timers, clock.alarm) if 0.2 < limit < goal}):
-        server.wait_out(lambda: client.ended, seconds + 1 - (time.monotonic() - began))
-    ahead = max(0.0, goal - (time.monotonic() - began))
-    if not client.ended:
+        server.wait_out(ended, seconds + 1 - (time.monotonic() - began))
+    ahead = 0.0
+    if not ended():
+        ahead = max(0.0, goal - (time.monotonic() - began))
         clock.advance(ahead)
         server.come_to_rest()
-    if not client.ended or time.monotonic() - began + ahead < 60:
-        client.send(request("/page1.txt")[HALF:])
-        server.serves(client, "/page1.txt", look_at="after how long is a silent client given up?")
+        naps = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
+        server.wait_out(ended, max((nap for nap in naps if nap < 59 - goal), default=0) + 0.1)
+    silent = time.monotonic() - began + ahead
+    for client, (kind, sent) in crowd.items():
+        stated = long.stated_timeout(client) if sent == -1 else None
+        if silent < (60 if stated is None else min(60, stated)) or not client.ended:
+            server.told = [f"a client {kind}, and was silent for {silent:.0f} s, most of them by the server's clock"]
+            finish(server, client, sent)
+
+
+def silent_client(server: Server, sent: int | None) -> Client:
+    """One that has sent so much of a request; None: all, but reads nothing; -1: all, and is answered."""
+    if sent is None:
+        return clients.stuck_readers(server, 1)[0]
+    client = server.client()
+    client.send(request("/page1.txt")[: sent if sent >= 0 else None])
+    if sent == -1:
+        server.serves(client, "/page1.txt")
+    server.settle(lambda: server.has_read(client))
+    return client
+
+
+def finish(server: Server, client: Client, sent: int | None) -> None:
+    look_at = "after how long is a silent client given up?"
+    if sent is None:
+        client.open_window()
+        server.serves(client, "/big.bin", look_at=look_at)
+    else:
+        client.send(request("/page1.txt")[max(sent, 0) :])
+        server.serves(client, "/page1.txt", look_at=look_at)
 
 
 def own_address() -> str:
@@ -136,7 +173,7 @@ def restarts(grading: Grading) -> None:
 def started_again(grading: Grading, host: str, port: str, story: list[str]) -> Server:
     """Demand that a new server listens on the port of one that has just ended."""
     launch = grading.launch("--host", host, "--port", port, "--root", str(grading.root.path))
-    server = Server(launch, grading.root, long=grading.long)
+    server = grading.subject(launch)
     server.told = [*story, "served a client, ended the server, and started another on the same port at once"]
     grading.wait_for_listener(server)
     server.serves(server.ask("/page2.txt"), "/page2.txt")

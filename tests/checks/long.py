@@ -2,7 +2,6 @@
 
 import requests
 
-from grader import waiting
 from grader.client import Client, request
 from grader.subject import Server
 from tests.checks import clients
@@ -103,6 +102,8 @@ def closes_for_nothing_else(server: Server) -> None:
         ("/page1.txt?Connection:%20close", "Accept: */*"),
         ("/page1.txt?connection:close", "User-Agent: close"),
         ("/page1.txt", "Connection: keep-alive"),
+        ("/page1.txt", "Via: HTTP/1.0 proxy"),
+        ("/page1.txt", "X-Note: a\x85Connection: close"),
     ):
         client = server.ask(target, headers=(line,))
         server.serves(client, target, server.root.files["/page1.txt"])
@@ -134,6 +135,12 @@ def pipelined(server: Server) -> None:
     for target in targets:
         asked(server, client, target, "what is left in the buffer when the first request has been taken out?")
     still_open(server, client)
+    server.leave()
+    server.did("sent 100 requests of 700 bytes at once: more than 64 KiB, though each is short")
+    client = server.client()
+    client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 640,)) * 100)
+    for _ in range(100):
+        asked(server, client, "/page1.txt", "of what may there be 64 KiB at most?")
 
 
 def pipelined_in_pieces(server: Server) -> None:
@@ -161,6 +168,13 @@ def first_of_two(server: Server) -> None:
         server.fail("one answer: the second request is not complete", f"{client.received} bytes", clients=[client])
     client.send(head[20:])
     asked(server, client, "/page2.txt", "what became of the half request in the buffer?")
+    server.did("sent a longer request in two pieces, then a short one")
+    head = request("/page4.txt", headers=("X-Padding: " + "x" * 300,))
+    client.send(head[:-9])
+    server.settle(lambda: server.has_read(client))
+    client.send(head[-9:])
+    asked(server, client, "/page4.txt", "from where is the blank line searched for?")
+    still_open(server, client, "from where is the blank line searched for?")
 
 
 def pipelined_and_half_closed(server: Server) -> None:
@@ -216,8 +230,7 @@ def idle_crowd(server: Server, count: int) -> None:
 def may_have_been_closed(client: Client) -> bool:
     """Whether the server has stated an idle time-out, and it has passed."""
     stated = stated_timeout(client)
-    idle = client.diary[-1].time - max((event.time for event in client.diary if event.what == "replied"), default=0)
-    return stated is not None and (bool(client.ended) or idle >= stated)
+    return stated is not None and client.idle_time() >= stated
 
 
 def stated_timeout(client: Client) -> float | None:
@@ -236,18 +249,18 @@ def library_reuses(server: Server) -> None:
     server.did("asked 20 times with one `requests.Session`, and counted the connections it made")
     host, port = server.address
     targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/sub/")
+    peers = known = server.launch.sockets.connections(port).keys()
     with requests.Session() as session:
         session.trust_env = False
         for number in range(20):
             target = targets[number % 5]
             try:
-                answer = session.get(f"http://{host}:{port}{target}", timeout=waiting.PATIENCE, allow_redirects=False)
+                answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
             wanted = server.root.files.get(target)
             if (answer.status_code, answer.content) != ((200, wanted) if wanted is not None else (404, answer.content)):
                 server.fail(f"the answer for {target}", f"{answer.status_code}, {len(answer.content)} bytes")
-        pools = session.get_adapter("http://").poolmanager.pools
-        made = sum(pools[key].num_connections for key in pools.keys())  # noqa: SIM118 - it has no iterator
-        if made != 1:
-            server.fail("one connection for all 20 requests", f"{made} connections", look_at=LENGTH)
+            peers |= server.launch.sockets.connections(port).keys()
+        if len(peers - known) != 1:
+            server.fail("one connection for all 20 requests", f"{len(peers - known)} connections", look_at=LENGTH)

@@ -5,22 +5,35 @@ import signal
 import time
 from collections.abc import Callable
 
+from grader import evidence
 from grader.client import Client, request
 from grader.kernel import Task
+from grader.proof import FOREVER, TIMEOUTS, timeout_of
 from grader.subject import Server
 from tests.checks import clients
 
+MANY_WAKES = 50  # a second; a few are no use of CPU
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 
 
 def one_process_one_thread(server: Server, count: int = 4) -> None:
-    server.did(f"{count} clients connected and sent part of a request")
+    server.did(f"one client was served; {count} connected and sent part of a request")
+    server.get("/page1.txt")
     for _ in range(count):
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     one_process(server)
-    if len(server.tasks()) != 1:
-        server.fail("one thread", f"{len(server.tasks())} threads")
+    one_thread(server)
+    server.leave()
+    server.did("then one that stopped reading in the middle of a large answer")
+    clients.stuck_readers(server, 1)
+    one_process(server)
+    one_thread(server)
+
+
+def one_thread(server: Server) -> None:
+    if (threads := len(server.tasks())) > 1:
+        server.fail("one thread", f"{threads} threads", look_at="what makes a second thread?")
 
 
 def one_process(server: Server) -> None:
@@ -248,24 +261,40 @@ def one_os_thread(server: Server, count: int = 100) -> None:
 
 
 def gevent_loaded(server: Server) -> None:
-    server.did("looked at what the server has loaded")
+    server.did("looked at what the server has loaded, and at where it sleeps while two clients stall")
     server.get("/page1.txt")
-    if not any("/gevent/" in line for line in server.launch.proc.read(server.main, "maps").splitlines()):
+    loaded = server.launch.proc.read(server.main, "maps")
+    if "/gevent/" not in loaded:
         server.fail(
-            "gevent's machinery is loaded",
-            "no library of gevent in the process",
-            look_at="who makes greenlets?",
+            "gevent's machinery is loaded", "no library of gevent in the process", look_at="who makes greenlets?"
         )
+    if "/gevent/libuv/" in loaded:  # sleeps in other ways
+        return
+    for _ in range(2):
+        server.client().send(b"GET /page1.txt HT")
+    server.settle(lambda: all(map(server.has_read, server.clients)))
+    server.come_to_rest()
+    task = server.launch.proc.task(server.main, server.main)
+    # libev never sleeps without a time-out: ev_run(), MAX_BLOCKTIME. Other loops do.
+    if task and task.call in TIMEOUTS and timeout_of(server.launch.proc, task) == FOREVER:
+        saw = "; ".join(evidence.where_it_stands(server.launch, server.clients))
+        server.fail("the server sleeps in gevent's loop", saw, look_at="whose loop runs your code?")
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
-    server.did(f"{count} clients connected and sent part of a request; looked at the flags of every socket")
+    server.did(f"looked at the flags of the listener, then, with {count} clients in mid-request, of every socket")
+    blocking_socket(server, {server.launch.listener.inode: "the listener"})
     crowd = [server.client() for _ in range(count)]
     for client in crowd:
         client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, crowd)))
     inodes = {row.inode: client.name for client in crowd if (row := server.row(client))}
     inodes[server.launch.listener.inode] = "the listener"
+    blocking_socket(server, inodes)
+
+
+def blocking_socket(server: Server, inodes: dict[int, str]) -> None:
+    """Fail if one of these sockets, inode -> whose it is, lacks O_NONBLOCK."""
     for descriptor, target in server.launch.proc.descriptors(server.main).items():
         name = inodes.get(int(target[8:-1])) if target.startswith("socket:[") else None
         if name and not server.launch.proc.flags(server.main, descriptor) & os.O_NONBLOCK:
@@ -298,7 +327,7 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
                 server.fail(
                     "each socket is asked in turn, without select or poll",
                     saw,
-                    look_at="what does settimeout() do?",
+                    look_at="who asks about each socket, and does it ever wait?",
                 )
             if task.call and task.call.startswith("epoll"):
                 server.fail("each socket is asked in turn, without epoll", f"asleep in {task.call}")
@@ -324,7 +353,10 @@ def watches_everyone(server: Server, count: int) -> None:
     server.must(
         lambda: wanted <= watched(server).keys(),
         f"an epoll descriptor watches the listener and all {count} clients",
-        saw=lambda: f"{len(wanted & watched(server).keys())} of {len(wanted)} are watched",
+        saw=lambda: (
+            f"{len(wanted & watched(server).keys())} of these {len(wanted)} are watched, "
+            f"the listener {'too' if server.launch.listener.inode in watched(server) else 'not'}"
+        ),
         look_at="who tells the kernel about a new socket?",
     )
     server.did("then they left")
@@ -342,24 +374,28 @@ def sleeps_in_epoll(server: Server) -> None:
     for _ in range(4):
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
-    if len(server.tasks()) != 1:
-        server.fail("one thread", f"{len(server.tasks())} threads")
+    one_thread(server)
 
     def asleep() -> bool:
         task = server.launch.proc.task(server.main, server.main)
         return task is not None and (task.call is None or task.call.startswith("epoll"))
 
-    server.must(asleep, "the thread sleeps in epoll", look_at="where does the loop wait, and for what?")
+    saw = lambda: "; ".join(evidence.where_it_stands(server.launch, server.clients))  # noqa: E731
+    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at="where does the loop wait, and for what?")
 
 
-def at_rest(server: Server, when: str) -> None:
+def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
     """Demand that the server uses no CPU; waking a few times a second is no use of CPU."""
     if server.asleep_for_good():
         return
-    began, spent = time.process_time(), server.cpu()
+    began, spent, woken, clock = time.process_time(), server.cpu(), server.wakes(), time.monotonic()
     while (own := time.process_time() - began) < 0.5:  # a loop of ours is the clock: it is slowed as the server is
         pass
-    used = server.cpu() - spent
+    used, rate = server.cpu() - spent, (server.wakes() - woken) / (time.monotonic() - clock)
+    if rate > wakes:
+        server.fail(
+            f"no use of CPU {when}", f"it woke {rate:.0f} times a second", look_at="what wakes it, and what for?"
+        )
     if used > own / 3:
         saw = f"it used {used:.2f} s of CPU time while a busy loop beside it used {own:.2f} s"
         server.fail(f"no use of CPU {when}", saw, look_at="which event keeps coming, and who asked for it?")
@@ -374,8 +410,14 @@ def idle(server: Server, count: int) -> None:
 
 def idle_readers(server: Server) -> None:
     server.did("four clients asked for a large file and stopped reading; then there was no traffic")
-    clients.stuck_readers(server, 4)
+    readers = clients.stuck_readers(server, 4)
     at_rest(server, "while clients do not read")
+    if server.long:
+        server.did("then they read all of it, and stayed")
+        for client in readers:
+            client.open_window()
+            server.serves(client, "/big.bin")
+        at_rest(server, "after large answers")
 
 
 def idle_after_resets(server: Server) -> None:
@@ -396,7 +438,9 @@ def burst(server: Server, count: int = 12) -> None:
     server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
     server.launch.signal(signal.SIGSTOP)
     try:
-        crowd = [server.ask(f"/page{number % 12}.txt") for number in range(count)]
+        crowd = [server.client(wait=False) for _ in range(count)]
+        for number, client in enumerate(crowd):
+            client.send(request(f"/page{number % 12}.txt"))
     finally:
         server.launch.signal(signal.SIGCONT)
     for number, client in enumerate(crowd):

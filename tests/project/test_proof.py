@@ -17,9 +17,7 @@ pytestmark = pytest.mark.skipif(not NUMBERS, reason="the numbers of this machine
 PID = 100
 EMPTY, UNREAD, STUCK, OTHER = 11, 12, 13, 14  # inodes: nothing unread, bytes unread, does not read, unknown
 LISTENER, FULL = 15, 16  # inodes of listeners with an empty and a waiting backlog
-FACTS = Sockets(
-    {EMPTY: 0, UNREAD: 5, STUCK: 0, LISTENER: 0, FULL: 2}, {STUCK}, lambda target: target == "pipe:[77]"
-)
+FACTS = Sockets({EMPTY: 0, UNREAD: 5, STUCK: 0, LISTENER: 0, FULL: 2}, {STUCK}, lambda target: target == "pipe:[77]")
 AT_REST = "the kernel shows every thread of the server asleep"
 TABLE = {
     3: f"socket:[{EMPTY}]",
@@ -501,6 +499,7 @@ LOOKS_STUCK = {
     "SO_RCVTIMEO": LISTEN + RCVTIMEO,
 }
 
+
 @pytest.mark.parametrize("name", LOOKS_STUCK)
 def test_looks_stuck_and_is_not(grading, name):
     """A server that takes its time is never called stuck: it is waited for, and it answers."""
@@ -536,7 +535,8 @@ IS_STUCK = {
         r"asleep in epoll_p?wait on descriptor \d+: an epoll descriptor$",
     ),
     "select": (
-        LISTEN + "kept = []\nwhile True:\n    select.select([listener], [], [])\n    kept.append(listener.accept()[0])\n",
+        LISTEN
+        + "kept = []\nwhile True:\n    select.select([listener], [], [])\n    kept.append(listener.accept()[0])\n",
         r"asleep in p?select6?$",
     ),
     "deadlock of two threads": (

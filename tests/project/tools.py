@@ -111,17 +111,30 @@ def processes_of(folder):
     return found
 
 
+def assert_no_process(folder):
+    """Demand that no process of a run is left; end those that are."""
+    left = first = processes_of(folder)
+    while left:
+        for pid in left:
+            kill(pid)
+        left = processes_of(folder)
+    assert not first, f"processes left behind: {first}"
+
+
 def assert_clean(folder):
     """Demand that no process of a run and no folder of the grader is left; remove what is."""
-    left = processes_of(folder)
-    for pid in left:
-        kill(pid)
-    until(lambda: not processes_of(folder), "the end of killed processes")
+    try:
+        assert_no_process(folder)
+    finally:
+        folders = remove_folders(folder)
+    assert not folders, f"folders left behind: {folders}"
+
+
+def remove_folders(folder):
     folders = list(folder.glob("eight-servers-*"))
     for path in folders:
         shutil.rmtree(path, ignore_errors=True)
-    assert not left, f"processes left behind: {left}"
-    assert not folders, f"folders left behind: {folders}"
+    return folders
 
 
 def kill(pid):

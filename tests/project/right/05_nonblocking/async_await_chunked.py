@@ -13,6 +13,7 @@ import types
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

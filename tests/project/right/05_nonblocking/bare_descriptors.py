@@ -6,13 +6,13 @@ A hasty grader: believes that a head is read when the receive queue is empty, an
 
 import argparse
 import os
-import re
 import signal
 import socket
 import stat
 import time
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
+
 
 def options():
     """The command line."""

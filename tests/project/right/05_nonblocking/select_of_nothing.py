@@ -17,6 +17,7 @@ import termios
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

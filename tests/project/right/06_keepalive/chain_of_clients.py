@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())
@@ -111,7 +112,8 @@ class Link:
     def __init__(self, sock, act, following):
         sock.setblocking(False)
         self.sock, self.act, self.next = sock, act, following
-        self.box, self.at, self.head, self.rest, self.last, self.skip = b"", 0, Head(), b"", False, 0
+        self.box, self.at, self.head, self.skip = b"", 0, Head(), 0
+        self.rest, self.last = b"", False
 
 
 def welcome(link):

@@ -13,6 +13,7 @@ import socket
 import stat
 from pathlib import Path
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

@@ -8,10 +8,10 @@ import argparse
 import os
 import re
 import select
-import signal
 import socket
 import stat
 from pathlib import Path
+
 
 def options():
     """The command line."""

@@ -14,6 +14,7 @@ import stat
 import sys
 from pathlib import Path
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import unquote
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

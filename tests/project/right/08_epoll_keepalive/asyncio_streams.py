@@ -15,6 +15,7 @@ import socket
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())
@@ -51,8 +52,8 @@ def judge(head):
     line, _, rest = head.partition(b"\r\n")
     words = line.split(b" ")
     mail = email.parser.BytesHeaderParser().parsebytes(rest)
-    bare = re.search(rb"\r(?!\n)|(?<!\r)\n", head)
-    if bare or mail.defects or len(words) != 3 or not re.fullmatch(rb"HTTP/1\.\d", words[2]):
+    good = re.fullmatch(rb"([!-9;-~]+:[^\r\n]*\r\n([ \t][^\r\n]*\r\n)*)*", rest)
+    if not good or len(words) != 3 or not re.fullmatch(rb"HTTP/1\.\d", words[2]):
         return 400, b"A riddle.\n", False, 0
     if not re.fullmatch(rb"[!#$%&'*+.^_`|~\w-]+", words[0]):
         return 400, b"An odd method.\n", False, 0
@@ -91,9 +92,9 @@ async def exchange(reader, writer, box):
         box.clear()
         await more(reader, box)
     del box[:skip]
-    writer.write(b"HTTP/1.1 %d \r\nContent-Length: %d\r\n" % (status, len(body)))
     word = b"Keep-Alive: timeout=75" if stay else b"Connection: close"
-    writer.writelines([word, b"\r\n", b"X-Served-By: asyncio\r\n", b"\r\n"])
+    writer.write(b"HTTP/1.1 %d \r\nContent-Length: %d\r\n" % (status, len(body)))
+    writer.write(word + b"\r\nX-Served-By: asyncio\r\n\r\n")
     writer.write(body)
     await writer.drain()
     return stay

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())
@@ -45,7 +46,7 @@ def content(target):
 
 
 def judge(head):
-    """The status, the body and whether the connection stays, for one head, blank line included."""
+    """The status, the body and whether to stay, for one whole head, blank line included."""
     lines = re.sub(rb"\r\n[ \t]+", b" ", head[:-4]).split(b"\r\n")
     words, fields = lines[0].split(b" "), [FIELD.fullmatch(line) for line in lines[1:]]
     if len(words) != 3 or not TOKEN.fullmatch(words[0]) or None in fields:
@@ -53,7 +54,8 @@ def judge(head):
     if not re.fullmatch(rb"HTTP/1\.[0-9]", words[2]):
         return 400, b"That is no HTTP of mine.\n", False
     asked = [field[2].lower().split(b",") for field in fields if field[1].lower() == b"connection"]
-    stay = words[2] != b"HTTP/1.0" and b"close" not in [one.strip() for some in asked for one in some]
+    asked = [word.strip() for some in asked for word in some]
+    stay = words[2] != b"HTTP/1.0" and b"close" not in asked
     for field in fields:  # a request with a body is answered, and is the last one
         named = field[1].lower()
         if named == b"transfer-encoding" or (named == b"content-length" and field[2].strip(b"0")):

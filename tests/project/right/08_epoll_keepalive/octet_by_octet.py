@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 from urllib.parse import unquote
 
+
 def options():
     """The command line."""
     html = (up / "html" for up in Path(__file__).resolve().parents if (up / "html").is_dir())

@@ -6,10 +6,10 @@ A hasty grader: holds that HTTP/1.0 is always followed by the end of the stream.
 
 import argparse
 import selectors
-import signal
 import socket
 from pathlib import Path
 from urllib.parse import unquote
+
 
 def options():
     """The command line."""
