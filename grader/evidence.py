@@ -63,6 +63,11 @@ def how_it_ended(launch: Launch) -> str:
     )
 
 
+def nap_length(seconds: float) -> str:
+    """Of a nap that is all but over, nothing is said."""
+    return f", {seconds:.3g} s of it to come" if seconds > 0.01 else ""
+
+
 def doing(launch: Launch, task: Task, names: Names) -> str:
     if task.state == "T":
         return "stopped by a signal"
@@ -71,7 +76,7 @@ def doing(launch: Launch, task: Task, names: Names) -> str:
     if task.call is None:
         return f"state {task.state} (the kernel does not say where)"
     if task.call in ("nanosleep", "clock_nanosleep"):
-        return f"asleep in {task.call} (a nap, {timeout_of(launch.proc, task):.3g} s of it to come)"
+        return f"asleep in {task.call} (a nap{nap_length(timeout_of(launch.proc, task))})"
     if task.call in ("wait4", "waitid"):
         return f"asleep in {task.call}, waiting for a child"
     if task.call == "futex":

@@ -28,6 +28,7 @@ def contents(server: Server) -> None:
         "/one.txt",
         "/empty.txt",
         "/sub/deep/page.txt",
+        "/plain",
     ):
         server.serves(server.ask(target), target, look_at="are the bytes sent as they are in the file?")
         server.leave()
@@ -35,7 +36,8 @@ def contents(server: Server) -> None:
 
 def large(server: Server) -> None:
     server.did("asked for a file of more than 8 MiB and read as fast as it came")
-    server.serves(server.ask("/huge.bin"), "/huge.bin", server.root.huge, look_at="how much does one send() take?")
+    huge = server.root.huge
+    server.serves(server.ask("/huge.bin"), "/huge.bin", huge, look_at="how much does one send() take?")
 
 
 def names(server: Server) -> None:
@@ -85,7 +87,7 @@ def fresh(server: Server) -> None:
 
 def missing(server: Server) -> None:
     server.did(
-        "asked for what is no readable regular file: nothing, a bare folder, a file as a folder, a FIFO, a ring of links"
+        "asked for what is no readable regular file: nothing, a folder, a file as a folder, a FIFO, a ring of links"
     )
     locked = server.root.path / "locked.txt"
     locked.write_bytes(b"nobody may read this\n")
