@@ -96,7 +96,7 @@ def reference_times(steps: Iterable[str]) -> dict[str, float]:
 def stretch_checks(step: str) -> set[str]:
     import rubric
 
-    return {check.name for check in rubric.checks(step) if check.stretch}
+    return {line.check for line in rubric.rubric()[step] if line.points == "stretch"}
 
 
 def shortcomings(rows: list[Row], stretch: dict[str, set[str]]) -> dict[str, list[str]]:
@@ -194,7 +194,7 @@ def main() -> int:
     steps = [step for step in STEPS if options.step in (None, step[:2])]
     entries = [entry for entry in corpus.entries() if entry.step in steps]
     times = reference_times(steps)
-    rows = []
+    rows: list[Row] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for row in pool.map(grade, entries):
             rows.append(row)
