@@ -1,6 +1,8 @@
 """Run every server of the corpus through its whole step, and write who is caught by which check.
 
     python tests/project/matrix.py [--step NN] [--jobs N]    writes proofs/matrix.md and proofs/times.md
+    python tests/project/matrix.py --meant [--step NN]       quick: the wrong servers against the checks that
+                                                             are meant to catch them, and nothing written
 
 The summary at the top of the page has to say 0 three times: checks without a wrong server, wrong servers
 not caught, right servers that lost a point. Exit status 1 if it does not.
@@ -47,7 +49,7 @@ class Row:
         return self.name.rpartition("/")[2]
 
 
-def run(step: str, submission: Path, folder: Path) -> tuple[dict, float]:
+def run(step: str, submission: Path, folder: Path, *more: str) -> tuple[dict, float]:
     """Grade one submission in a process of its own: its result and the wall-clock seconds it took."""
     results = folder / "results.json"
     command = [
@@ -59,16 +61,18 @@ def run(step: str, submission: Path, folder: Path) -> tuple[dict, float]:
         str(submission),
         "--results",
         str(results),
+        *more,
     ]
     began = time.monotonic()
     subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return json.loads(results.read_text("utf-8")), time.monotonic() - began
 
 
-def grade(entry: corpus.Entry) -> Row:
+def grade(entry: corpus.Entry, meant_only: bool = False) -> Row:
+    select = ["-k", " or ".join(["test_answers", *(f"test_{check}" for check in entry.caught_by)])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result, seconds = run(entry.step, entry.submit(folder / "submission"), folder)
+        result, seconds = run(entry.step, entry.submit(folder / "submission"), folder, *select * meant_only)
     outcomes = {test["extra_data"]["check"]: test["extra_data"]["outcome"] for test in result["tests"]}
     lost = [check for check, outcome in outcomes.items() if outcome != "passed"]
     note = entry.note("Breaks") or entry.note("Unusual")
@@ -186,12 +190,31 @@ def times_page(rows: list[Row], times: dict[str, float]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def meant_only(steps: list[str], jobs: int) -> int:
+    """Every wrong server against the checks that are meant to catch it."""
+    entries = [entry for step in steps for entry in corpus.entries("wrong", step)]
+    missed = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for row in pool.map(lambda entry: grade(entry, meant_only=True), entries):
+            if (
+                "failed" not in {row.outcomes.get(check) for check in row.meant}
+                and row.outcomes.get("answers") != "failed"
+            ):
+                missed.append(row.name)
+                print(f"not caught: {row.name}, by {', '.join(row.meant)}", flush=True)
+    print(f"{len(entries)} wrong servers, {len(missed)} not caught by the check meant for them")
+    return 1 if missed else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--step", help="only this step, 01 to 08: prints the page instead of writing it")
     parser.add_argument("--jobs", type=int, default=1, help="how many servers at a time")
+    parser.add_argument("--meant", action="store_true", help="only the checks that are meant to catch each")
     options = parser.parse_args()
     steps = [step for step in STEPS if options.step in (None, step[:2])]
+    if options.meant:
+        return meant_only(steps, options.jobs)
     entries = [entry for entry in corpus.entries() if entry.step in steps]
     times = reference_times(steps)
     rows: list[Row] = []

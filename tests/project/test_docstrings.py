@@ -16,6 +16,7 @@ from tools import REPOSITORY, STEPS
 
 PORT = 7890  # as they are written; each run takes a free one
 NEEDED = ("bash", "curl")
+pytestmark = pytest.mark.timeout(30)
 
 
 def from_docstring(step):
@@ -110,10 +111,7 @@ def test_shell_lines(shell, step, source):
     """Each line prints what stands below it; of a traceback, that it ends so."""
     if step == "03_multithread" and not shutil.which("pgrep"):
         pytest.skip("this needs pgrep")
-    text = source(step)
-    if source is from_docstring:
-        text = ast.literal_eval(f'"""{text}"""') if "\\" in text else text
-    pairs = commands(text)
+    pairs = commands(source(step))
     assert pairs, "no shell lines"
     port = str(free_port())
     for command, expected in pairs:
@@ -127,15 +125,9 @@ def test_shell_lines(shell, step, source):
 @pytest.mark.parametrize("step", STEPS)
 def test_lesson_and_docstring_show_the_same(step):
     """The docstring of a solution shows the lines that its lesson shows."""
-    docstring = commands(ast.get_docstring(ast.parse(tools.solution(step))) and plain(from_docstring(step)))
-    lesson = commands(from_lesson(step))
+    docstring, lesson = commands(from_docstring(step)), commands(from_lesson(step))
     shorter, longer = sorted((docstring, lesson), key=len)
     assert shorter and [pair for pair in shorter if pair not in longer] == []
-
-
-def plain(docstring):
-    """A docstring as its reader sees it in the file: there `\\\\n` is what one would type as `\\n`."""
-    return docstring
 
 
 def test_shell_lines_are_read_right():

@@ -321,13 +321,23 @@ def test_listener_at_a_mapped_address(pair):
     two = pair(family=socket.AF_INET6, host="::ffff:127.0.0.1")
     client, server = two.connect(), two.accept()
     assert two.both(client.getsockname(), lambda row: row).inode == inode(server)
-    hosts = {
-        way.listeners()[0].address[0] and row.address[0]
-        for way in two.ways
-        for row in way.listeners()
-        if row.address[1] == two.address[1]
-    }
-    assert {host.removeprefix("::ffff:") for host in hosts} == {"127.0.0.1"}
+    assert two.backlog(0).address[0].removeprefix("::ffff:") == "127.0.0.1"
+
+
+@pytest.mark.xfail(strict=True, reason="netlink says ::ffff:127.0.0.1 where the table's reader says 127.0.0.1")
+def test_mapped_addresses_are_told_alike(pair):
+    """Both ways give a mapped address in the same form."""
+    two = pair(family=socket.AF_INET6, host="::ffff:127.0.0.1")
+    rows = [row for way in two.ways for row in way.listeners() if row.address[1] == two.address[1]]
+    assert len(rows) == 2 and rows[0].address == rows[1].address
+
+
+@pytest.mark.xfail(strict=True, reason="/proc/net/tcp shows 0 there: so seen every backlog with one client is full")
+def test_length_of_a_backlog(pair):
+    """Both ways give the most that may wait in a backlog, or the second takes it for unknown, not for 0."""
+    two = pair(backlog=7)
+    rows = [row for way in two.ways for row in way.listeners() if row.address[1] == two.address[1]]
+    assert rows[0].unsent == 7 and rows[1].unsent >= 7
 
 
 def test_many_listeners(ways):

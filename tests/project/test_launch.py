@@ -171,7 +171,6 @@ for _ in range(5000):
     if os.fork():
         os._exit(0)
     os.setsid()
-time.sleep(1000)
 """
     run = grading(BEGIN + text)
     for _ in range(8):

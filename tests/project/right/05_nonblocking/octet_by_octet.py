@@ -1,4 +1,4 @@
-"""One octet a turn: recv(1), a parser of eleven states, writes of 512 bytes, and never a nap.
+"""One octet a turn: recv(1), a parser of nine states, writes of 512 bytes, and never a nap.
 
 Unusual: it burns its processor for ever, and a request of 100 bytes costs 100 rounds.
 A hasty grader: calls a busy loop a fault (it is allowed here), or measures how fast it is.

