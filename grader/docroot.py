@@ -42,6 +42,7 @@ class DocumentRoot:
             "/tricky.txt",
             b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + noise.randbytes(99),
         )
+        self.add("/changing.txt", b"as it was in the beginning\n")
         self.add("/plain", secrets.token_hex(99).encode())
         self.add("/empty.txt", b"")
         self.add("/one.txt", noise.randbytes(1))

@@ -186,7 +186,8 @@ class Shared:
     def is_clean(server: Server) -> bool:
         if server.launch.status is not None or not server.listens():
             return False
-        return all(map(server.forgotten, server.departed)) and server.client_descriptors() == 0
+        clean = all(map(server.forgotten, server.departed)) and server.client_descriptors() == 0
+        return clean and len(server.zombies()) < 5
 
     def drop(self) -> None:
         if self.server is not None:

@@ -26,9 +26,15 @@ def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
 
 
 def delay_nobody(server: Server, count: int) -> None:
-    server.did(f"{count} clients connected and sent part of a request, or nothing; then one sent a whole one")
+    server.did(
+        f"{count} clients sent part of a request, or nothing; then two, one after the other, whole ones"
+    )
     crowd = stalled(server, count)
-    server.serves(server.ask("/small.bin"), "/small.bin", look_at=ALONE)
+    for _ in range(2):
+        client = server.ask("/small.bin")
+        server.serves(client, "/small.bin", look_at=ALONE)
+        server.leave(client)
+        server.settle(lambda client=client: server.forgotten(client))
     server.did("then the stalled ones ended their requests: the last to come, the first, the others in reverse")
     order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
     for client, target, rest in order[:2]:
@@ -98,6 +104,9 @@ def released(server: Server, gone: list[Client], what: str) -> None:
 def vanish(server: Server, each: int = 4) -> None:
     server.did(f"{each} clients at a time vanished: having sent nothing, or half a head; by a close, or by a reset")
     half = request("/page1.txt")[:-9]
+    server.get("/page1.txt")
+    server.settle(lambda: server.client_descriptors() == 0)
+    processes = len(server.living())
     for sent in (b"", half):
         for way in (Client.close, Client.reset):
             gone = [server.client() for _ in range(each)]
@@ -109,6 +118,12 @@ def vanish(server: Server, each: int = 4) -> None:
                 server.leave(client)
             released(server, gone, f"clients had sent {len(sent)} bytes and left by a {way.__name__}")
     gone_before_accepted(server, each)
+    server.must(
+        lambda: len(server.living()) < processes + 2 * each,
+        "no process of a client that has left",
+        saw=lambda: f"{processes} processes before, {len(server.living())} now",
+        look_at="what ends a process whose client has vanished?",
+    )
 
 
 def gone_before_accepted(server: Server, each: int) -> None:

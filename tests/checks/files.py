@@ -1,6 +1,7 @@
 """Section 2 of the contract: which bytes a path stands for."""
 
 import os
+import time
 
 from grader.subject import Server
 
@@ -73,16 +74,28 @@ def folders(server: Server) -> None:
 
 
 def fresh(server: Server) -> None:
-    server.did("asked for a file made after the server had started, changed it, and asked again")
-    for data in (
-        b"made while the server was running\n",
-        b"and changed since, to something longer than before\n",
-    ):
-        server.root.add("/made-later.txt", data)
-        server.serves(server.ask("/made-later.txt"), "/made-later.txt", look_at="when is the file read?")
+    server.did("asked for a file before it was made, after, and after each of two changes, one of them of equal length")
+    server.answers(server.ask("/made-later.txt"), (404,), "there is no such file yet")
+    served_anew(
+        server, "/made-later.txt", b"made while the server was running\n", b"changed while the server was going\n"
+    )
+    server.did("changed, likewise, a file that was there before the server was started")
+    served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
+
+
+def served_anew(server: Server, name: str, *contents: bytes) -> None:
+    """Each change is dated a second later than the one before, as it would be by hand."""
+    path = server.root.path / name[1:]
+    date = path.stat().st_mtime if path.exists() else time.time()
+    for later, data in enumerate(contents, 1):
+        server.root.add(name, data)
+        os.utime(path, (date + later, date + later))
+        server.serves(server.ask(name), name, look_at="when is the file read?")
         server.leave()
-    (server.root.path / "made-later.txt").unlink()
-    server.answers(server.ask("/made-later.txt"), (404,), "the file has been removed")
+    path.unlink()
+    server.answers(server.ask(name), (404,), "the file has been removed")
+    server.leave()
+    server.root.add(name, b"as it was in the beginning\n")
 
 
 def missing(server: Server) -> None:
