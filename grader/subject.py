@@ -10,7 +10,7 @@ from grader.docroot import DocumentRoot
 from grader.finding import Finding
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, Process, Socket
 from grader.launch import Launch
-from grader.proof import AFTER_THE_FIRST, Prover, Sockets, is_internal, look
+from grader.proof import AFTER_THE_FIRST, Prover, Sockets, is_internal, look, timeout_of
 from grader.reply import Reply
 from grader.waiting import Outcome
 
@@ -294,17 +294,23 @@ class Server:
         outcome = self.until(lambda: False, patience=0.5)
         return outcome.proven and self.prover.at_rest and not self.gone()
 
-    def come_to_rest(self) -> None:
-        """Wait until every thread sleeps on, or has gone to sleep a few times: what was begun is done."""
-        begun: dict[tuple[int, int], int] = {}
+    def come_to_rest(self, turns: int = 5) -> None:
+        """Wait until what was begun is done: every thread sleeps on, or has gone to sleep so many times
+        since, or, where it never sleeps, has had time for as many rounds."""
+        begun: dict[tuple[int, int], tuple[int, float]] = {}
         last = look(self.launch.proc, self.launch.family)
 
         def resting() -> bool:
             nonlocal last
             before, last = last, look(self.launch.proc, self.launch.family)
             asleep = last.asleep_since(before)
-            turns = {key: task.voluntary - begun.setdefault(key, task.voluntary) for key, task in last.tasks.items()}
-            return all(key in asleep or turns[key] >= 5 for key in last.tasks)
+            for key, task in last.tasks.items():
+                cpu = last.processes[task.pid].cpu
+                slept, spent = begun.setdefault(key, (task.voluntary, cpu))
+                sleeps_on = key in asleep and timeout_of(self.launch.proc, task) > 0.05
+                if not sleeps_on and task.voluntary < slept + turns and cpu < spent + turns * 0.002:
+                    return False
+            return True
 
         self.settle(resting)
 

@@ -26,9 +26,7 @@ def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
 
 
 def delay_nobody(server: Server, count: int) -> None:
-    server.did(
-        f"{count} clients sent part of a request, or nothing; then two, one after the other, whole ones"
-    )
+    server.did(f"{count} clients sent part of a request, or nothing; then two, one after the other, whole ones")
     crowd = stalled(server, count)
     for _ in range(2):
         client = server.ask("/small.bin")
@@ -70,6 +68,7 @@ def stuck_readers(server: Server, count: int) -> list[Client]:
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then others came")
     readers = stuck_readers(server, count)
+    server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
     server.serves(
         server.ask("/small.bin"),
         "/small.bin",

@@ -42,6 +42,7 @@ def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: fl
     """
     began = time.monotonic()
     crowd = {silent_client(server, sent): (kind, sent) for kind, sent in kinds.items()}
+    server.come_to_rest()
     timers = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
     ended = lambda: any(client.ended for client in crowd)  # noqa: E731
     for seconds in sorted({limit for limit in (*timers, clock.alarm) if 0.2 < limit < goal}):

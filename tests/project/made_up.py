@@ -1,6 +1,7 @@
 """Made-up /proc trees."""
 
 import os
+import struct
 from pathlib import Path
 
 from grader.kernel import SYSCALLS, Proc
@@ -65,4 +66,12 @@ class Tree:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.symlink(target, path)
         self.write(info or "pos:\t0\nflags:\t02\nmnt_id:\t9\n", pid, "fdinfo", number)
+        return self
+
+    def memory(self, pid, address, seconds):
+        """A struct timespec at an address of a process's memory (the file is sparse)."""
+        path = self.root / str(pid) / "mem"
+        with open(path, "r+b" if path.exists() else "w+b") as file:
+            file.seek(address)
+            file.write(struct.pack("qq", int(seconds), int(seconds % 1 * 1e9)))
         return self

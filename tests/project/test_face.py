@@ -192,11 +192,18 @@ def test_not_utf8(tmp_path):
     assert_valid(run.results)
 
 
-def test_sleeps_instead_of_listening(tmp_path):
-    """A server that sleeps and never listens is given up when the patience is gone, and that is said."""
-    run = graded(tmp_path, "import time\ntime.sleep(1000)\n", status=1, patience="0.1")
+def test_naps_instead_of_listening(tmp_path):
+    """A server that naps and never listens is given up when the patience is gone, and that is said."""
+    text = "import time\nwhile True:\n    time.sleep(0.3)\n"
+    run = graded(tmp_path, text, status=1, patience="0.1")
     assert "no listening socket" in run.out and "the deadline has passed" in run.out
-    assert "asleep in clock_nanosleep (a nap)" in run.out or "asleep in select" in run.out
+
+
+def test_sleeps_instead_of_listening(tmp_path):
+    """A server in a sleep that outlasts every patience is not waited for."""
+    run = graded(tmp_path, "import time\ntime.sleep(100_000)\n", status=1)
+    assert "no listening socket" in run.out and "the deadline" not in run.out
+    assert "(a nap" in run.out or "asleep in select" in run.out
 
 
 def test_blocks_instead_of_listening(tmp_path):
@@ -448,7 +455,7 @@ def test_interrupted(tmp_path, temporary, numbers):
     tools.assert_clean(temporary)
 
 
-@known_bug("a second KeyboardInterrupt cuts Grading.close() short")
+@pytest.mark.xfail(strict=False, reason="a race: a second KeyboardInterrupt cuts Grading.close() short")
 def test_impatient_person(tmp_path, temporary):
     """Ctrl-C a hundred times a second until the grader ends: nothing is left either."""
     run = subprocess.Popen(

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import pytest
 from grader import evidence, proof
@@ -284,6 +285,53 @@ def test_timeouts_are_read_as_c_reads_them(tree):
     assert timeout_of(proc, task("recvfrom", 3)) == FOREVER
 
 
+def clock(call, *args):
+    """The clock that an absolute time-out in these calls is on, 0 for a relative one, from their man pages."""
+    if call == "futex":
+        command, realtime = args[1] & 0x7F, args[1] & 256
+        if command == 6:  # FUTEX_LOCK_PI: absolute, always on this clock
+            return time.time()
+        return 0.0 if command == 0 else time.time() if realtime else time.monotonic()
+    if call == "clock_nanosleep" and args[1] == 1:  # TIMER_ABSTIME
+        return time.time() if args[0] == 0 else time.monotonic()
+    return 0.0
+
+
+PI = pytest.mark.xfail(strict=True, reason="an absolute time-out of a PI futex is taken for a relative one, or its clock")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(row, marks=[exists(row[0]), *more], id=" ".join(map(str, row)))
+        for row, more in [
+            (("nanosleep", POINTER), []),
+            *((("clock_nanosleep", which, flags, POINTER), []) for which in (0, 1) for flags in (0, 1)),
+            *((("futex", POINTER, op, 2, POINTER), []) for op in (0, 0x80, 9, 0x89, 0x189)),
+            *((("futex", POINTER, op, 2, POINTER), [PI]) for op in (6, 0x86, 11, 13)),
+            (("ppoll", POINTER, 2, POINTER), []),
+            (("pselect6", 8, POINTER, 0, 0, POINTER), []),
+            (("epoll_pwait2", 11, POINTER, 64, POINTER), []),
+        ]
+    ],
+)
+def test_time_outs_in_memory(tree, call):
+    """A time-out is read from the server's memory, as the call means it: relative, or on which clock."""
+    tree.thread(PID, *call)
+    for seconds, proven in ((1000.0, True), (20.0, False), (0.3, False)):
+        tree.memory(PID, POINTER, seconds + clock(*call))
+        assert bool(verdict(tree)) == proven, seconds
+
+
+@exists("select")
+def test_select_counts_microseconds(tree):
+    """select(2) has a struct timeval: whatever is made of its fraction, nothing too short is taken for long."""
+    tree.thread(PID, "select", 8, POINTER, 0, 0, POINTER)
+    for seconds, proven in ((1000.0, True), (20.0, False)):
+        tree.memory(PID, POINTER, seconds)
+        assert bool(verdict(tree)) == proven
+
+
 @pytest.mark.parametrize("call", ["recvfrom", "read", "accept4", "sendto"])
 def test_time_outs_of_sockets(tree, call):
     """A call on a socket with SO_RCVTIMEO or SO_SNDTIMEO ends by itself; nothing is known if we may not ask."""
@@ -299,12 +347,12 @@ def test_going_round(tree):
     """A thread that naps and wakes is stuck after so many turns in which nothing changed, and not before."""
     tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=7)
     made = prover(tree)
-    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", voluntary=7 + TURNS - 1)) == ""
-    tree.thread(PID, "clock_nanosleep", voluntary=7 + TURNS)
+    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=7 + TURNS - 1)) == ""
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=7 + TURNS)
     words = made.check(lambda: FACTS, now=1, patience=30)
     assert f"kept going round ({TURNS} turns" in words and not made.at_rest
     made.reset()
-    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", voluntary=8 + TURNS)) == ""
+    assert looks(made, lambda: tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=8 + TURNS)) == ""
 
 
 def test_spinning(tree):
@@ -321,8 +369,8 @@ def test_spinning(tree):
 
 def test_one_goes_round_one_is_about_to_act(tree):
     """A thread that goes round proves nothing of another that is in a nap."""
-    tree.thread(PID, "clock_nanosleep", voluntary=1).thread(PID, "clock_nanosleep", tid=101)
-    words = looks(prover(tree), lambda: tree.thread(PID, "clock_nanosleep", voluntary=1 + TURNS))
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=1).thread(PID, "pause", tid=101)
+    words = looks(prover(tree), lambda: tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=1 + TURNS))
     assert words == ""
 
 
@@ -614,12 +662,20 @@ def test_spinning_server(grading, monkeypatch):
     assert outcome.proven and "kept going round" in outcome.why and not server.prover.at_rest
 
 
-def test_nothing_is_proven_in_a_nap(grading):
-    """A server in a long nap is left to the deadline, and the words say that it was the deadline."""
-    server = grading(BEGIN + LISTEN + "time.sleep(1000)\n").start()
+def test_nothing_is_proven_in_naps(grading):
+    """A server that naps again and again is left to the deadline, and the words say that it was the deadline."""
+    server = grading(BEGIN + LISTEN + "while True:\n    time.sleep(0.2)\n").start()
     client = server.ask("/")
     outcome = server.until(lambda: client.received, patience=1)
     assert not outcome.proven and "the deadline has passed: 1 s in which nothing changed" in outcome.why
+
+
+def test_a_nap_beyond_the_deadline(grading):
+    """A server in a nap that ends long after the deadline is not waited for."""
+    server = grading(BEGIN + LISTEN + "time.sleep(100_000)\n").start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.received)
+    assert not outcome and "the deadline" not in outcome.why
 
 
 def test_the_end_is_proof(grading):
