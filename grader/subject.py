@@ -1,7 +1,9 @@
 """The server under test as the checks see it: clients to send, facts to ask, verdicts to demand."""
 
 import select
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 from grader import evidence, kernel, waiting
@@ -227,6 +229,16 @@ class Server:
         for _ in range(count):
             self.serves(self.ask("/small.bin"), "/small.bin", look_at="what did the clients before leave behind?")
             self.leave()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What clients do meanwhile, the server finds done all at once: its main process is stopped, SIGSTOP."""
+        self.launch.signal(signal.SIGSTOP)
+        try:
+            self.until(lambda: all(task.state in "TZX" for task in self.launch.proc.tasks(self.main)))
+            yield
+        finally:
+            self.launch.signal(signal.SIGCONT)
 
     # What the kernel says
 

@@ -1,7 +1,5 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
-import signal
-
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.subject import Server
@@ -127,13 +125,10 @@ def vanish(server: Server, each: int = 4) -> None:
 
 def gone_before_accepted(server: Server, each: int) -> None:
     server.did("clients connected and reset the connection while the server was stopped (SIGSTOP); it went on")
-    server.launch.signal(signal.SIGSTOP)
-    try:
+    with server.stopped():
         gone = [server.client(wait=False) for _ in range(each)]
         for client in gone:
             client.reset()
-    finally:
-        server.launch.signal(signal.SIGCONT)
     server.leave()
     released(server, gone, "clients had left before they were accepted")
 

@@ -181,8 +181,9 @@ def pipelined_and_half_closed(server: Server) -> None:
     server.did("sent four requests at once and shut down the sending side")
     client = server.client()
     targets = ("/page1.txt", "/small.bin", "/nope.txt", "/page2.txt")
-    client.send(b"".join(map(request, targets)))
-    client.half_close()
+    with server.stopped():
+        client.send(b"".join(map(request, targets)))
+        client.half_close()
     for target in targets:
         asked(server, client, target, "does the end of the requests mean the end of the answers?")
 

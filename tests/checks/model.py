@@ -1,7 +1,6 @@
 """Section 5 of the contract: how a step serves, as the kernel shows it."""
 
 import os
-import signal
 import time
 from collections.abc import Callable
 
@@ -203,15 +202,12 @@ def zombies_at_once(server: Server, count: int = 20) -> None:
     processes = len(server.living())
     crowd = clients.stalled(server, count)
     asleep = [client for client, _, rest in crowd if server.holders(client) - {server.main}]
-    server.launch.signal(signal.SIGSTOP)
-    try:
+    with server.stopped():
         for client, _, rest in crowd:
             client.send(rest)
         server.settle(lambda: all(client.replies for client in asleep))
         server.leave(*asleep)
         server.settle(lambda: len(server.zombies()) >= count - 1)
-    finally:
-        server.launch.signal(signal.SIGCONT)
     server.settle(lambda: all(client.replies for client in server.clients))
     server.leave()
     server.until(lambda: len(server.living()) <= processes)
@@ -436,12 +432,9 @@ def idle_after_resets(server: Server) -> None:
 
 def burst(server: Server, count: int = 12) -> None:
     server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
-    server.launch.signal(signal.SIGSTOP)
-    try:
+    with server.stopped():
         crowd = [server.client(wait=False) for _ in range(count)]
         for number, client in enumerate(crowd):
             client.send(request(f"/page{number % 12}.txt"))
-    finally:
-        server.launch.signal(signal.SIGCONT)
     for number, client in enumerate(crowd):
         server.serves(client, f"/page{number % 12}.txt", look_at="how many clients can one event stand for?")

@@ -12,7 +12,6 @@ import pytest
 import tools
 from tools import REPOSITORY, grade, solution, submission
 
-
 pytestmark = pytest.mark.usefixtures("temporary")
 
 
@@ -243,7 +242,8 @@ def test_prints_100_mb(tmp_path, end):
 
 def test_prints_what_acts_on_terminals(tmp_path):
     """Control characters that a server prints reach neither the terminal nor the results."""
-    text = "import sys\nsys.stdout.buffer.write(b'\\x1b[2J\\x07\\x9b\\xff\\x00\\xe2\\x80\\xae\\n')\nsys.exit('\\x1b[31mred')\n"
+    text = "import sys\nsys.stdout.buffer.write(b'\\x1b[2J\\x07\\x9b\\xff\\x00\\xe2\\x80\\xae\\n')\n"
+    text += "sys.exit('\\x1b[31mred')\n"
     run = graded(tmp_path, text, status=1)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", run.out)
     assert "\\x1b[31mred" in run.out
@@ -251,14 +251,16 @@ def test_prints_what_acts_on_terminals(tmp_path):
 
 def test_pretends_to_be_the_grader(tmp_path):
     """What a server prints is never taken for a result."""
-    text = "print('      ok      2/2  It starts, listens, and answers a client.')\nprint('01_blocking: 100 of 100 points')\n"
+    text = "print('      ok      2/2  It starts, listens, and answers a client.')\n"
+    text += "print('01_blocking: 100 of 100 points')\n"
     run = graded(tmp_path, text, status=1)
     assert run.results["score"] == 0 and "01_blocking: 0 of 100 points" in run.out
 
 
 def test_forks_daemons(tmp_path):
     """Daemons that a server leaves, in sessions of their own, are ended with it."""
-    code = "for _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        if os.fork() == 0:\n            time.sleep(1000)\n        os._exit(0)"
+    code = "for _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n"
+    code += "        if os.fork() == 0:\n            time.sleep(1000)\n        os._exit(0)"
     run = graded(tmp_path, with_prelude(code), "-k", "answers or contents or missing", status=1)
     assert run.results["score"] == 7
 

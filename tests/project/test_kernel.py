@@ -10,10 +10,11 @@ import threading
 from dataclasses import replace
 
 import pytest
-from grader import kernel
-from grader.kernel import Proc, ProcSockets, Socket
 from made_up import NUMBERS, Tree
 from tools import until
+
+from grader import kernel
+from grader.kernel import Proc, ProcSockets, Socket
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_blocked_outside_of_a_call(tree):
     """A thread that sleeps and is in no system call, as in a page fault: the line is `-1 SP PC`."""
     tree.thread(1, "-1")
     name, args = Proc(tree.root).call(1, 1)
-    assert name == "system call -1" and not (name in NUMBERS)
+    assert name == "system call -1" and name not in NUMBERS
     assert len(args) == 2
 
 
@@ -376,7 +377,8 @@ def test_real_flags():
 
 def test_real_threads():
     """Of a real process: its name, its parent, its threads, and the calls that they sleep in."""
-    code = "import threading, time\nthreading.Thread(target=threading.Event().wait).start()\nprint(1, flush=True)\nimport sys; sys.stdin.read()\n"
+    code = "import sys, threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    code += "print(1, flush=True)\nsys.stdin.read()\n"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         child.stdout.readline()

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 import tools
-from grader.launch import TOKEN, Output, Workshop, prepare_grader
 from tools import REPOSITORY, grade, submission, until
+
+from grader.launch import TOKEN, Output, Workshop, prepare_grader
 
 pytestmark = pytest.mark.usefixtures("temporary")
 
@@ -52,7 +53,9 @@ for _ in range({FAMILY}):
     if os.fork() == 0:
         os.setsid()
         time.sleep(1000)
-while sum(os.getsid(int(p)) == int(p) for p in open("/proc/self/task/%d/children" % os.getpid()).read().split()) < {FAMILY}:
+def children():
+    return [int(pid) for pid in open("/proc/self/task/%d/children" % os.getpid()).read().split()]
+while sum(os.getsid(pid) == pid for pid in children()) < {FAMILY}:
     time.sleep(0.01)
 print("ready", flush=True)
 time.sleep(1000)
@@ -268,7 +271,8 @@ def test_surroundings(grading, monkeypatch):
     kept = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(kept, True)
     try:
-        text = "print(sorted(os.environ), sorted(os.listdir('/proc/self/fd')), os.getsid(0) == os.getpid(), sys.stdin.read())\n"
+        text = "print(sorted(os.environ), sorted(os.listdir('/proc/self/fd')), "
+        text += "os.getsid(0) == os.getpid(), sys.stdin.read())\n"
         launch = launched(grading, text + "print('ready', flush=True)\n")
     finally:
         os.close(kept)
@@ -328,7 +332,8 @@ def test_copies(grading):
 def test_listener_that_was_asked_for(grading):
     """Of several listening sockets the one on the port asked for is the server's; without it, any."""
     text = "port = int(sys.argv[sys.argv.index('--port') + 1])\n"
-    text += "kept = [socket.create_server(('127.0.0.1', p)) for p in (0, port, 0)]\nprint('ready', flush=True)\ntime.sleep(1000)\n"
+    text += "kept = [socket.create_server(('127.0.0.1', p)) for p in (0, port, 0)]\n"
+    text += "print('ready', flush=True)\ntime.sleep(1000)\n"
     with_port = grading(BEGIN + text)
     for port in (0, free_port()):
         launch = with_port.launch("--port", str(port))
@@ -390,7 +395,8 @@ def test_descriptors_come_back(grading):
 
 def test_run_leaves_nothing(tmp_path, temporary):
     """After a whole run of a server that litters, no process and no folder is left."""
-    litter = "import atexit, subprocess, sys\nfor _ in range(3):\n    subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(999)'], start_new_session=True)\n"
+    litter = "import subprocess, sys\nsleeper = [sys.executable, '-c', 'import time; time.sleep(999)']\n"
+    litter += "for _ in range(3):\n    subprocess.Popen(sleeper, start_new_session=True)\n"
     folder = submission(
         tmp_path / "submission", {"01_blocking": litter + tools.solution("01_blocking").split('"""', 2)[2]}
     )

@@ -7,11 +7,12 @@ import threading
 import time
 
 import pytest
+from made_up import NUMBERS, MadeUpProc, Tree
+
 from grader import evidence, proof
 from grader.client import request
 from grader.kernel import Proc, Task
 from grader.proof import FOREVER, SPIN, TURNS, Prover, Sockets, is_internal, timeout_of
-from made_up import NUMBERS, MadeUpProc, Tree
 
 pytestmark = pytest.mark.skipif(not NUMBERS, reason="the numbers of this machine's system calls are not known")
 
@@ -297,7 +298,9 @@ def clock(call, *args):
     return 0.0
 
 
-PI = pytest.mark.xfail(strict=True, reason="an absolute time-out of a PI futex is taken for a relative one, or its clock")
+PI = pytest.mark.xfail(
+    strict=True, reason="an absolute time-out of a PI futex is taken for a relative one, or its clock"
+)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Bytes of an answer to what the grader makes of them: whole, byte by byte, and with more behind."""
 
 import pytest
+
 from grader.reply import MAX_HEAD, Malformed, ReplyReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
