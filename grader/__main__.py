@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from grader import STEPS, patience_factor
+from grader.report.files import why_not_writable
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,7 +31,14 @@ def main() -> int:
     except ValueError:
         print("EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline.", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, signal.default_int_handler)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if options.results and (why := why_not_writable(options.results)):
+        print(f"--results: {why}", file=sys.stderr)
+        return 2
     if options.step == "all":
         return grade_all(options)
     return grade(options, options.step)[1]
@@ -66,7 +74,11 @@ def grade(options: argparse.Namespace, name: str, write: bool = True):  # type: 
             print(f"{result.step}: {options.submission}", flush=True)
             run(grading, result, select=options.k)
         finally:
+            # The end is not to be interrupted: it takes no time, and leaves nothing behind.
+            before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
             grading.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
     if options.results and write:
         files.write_whole(options.results, gradescope.results(result))
     if result.error:

@@ -11,8 +11,8 @@ from pathlib import Path
 from grader import STEPS, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
-from grader.launch import Clock, Launch, Workshop, prepare_grader, reap_orphans
-from grader.subject import Server
+from grader.launch import Clock, Launch, Workshop, end_orphans, prepare_grader
+from grader.subject import Manners, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_FILES, MOST_BYTES = 2000, 64 << 20
@@ -46,7 +46,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
-        self.caught = False
+        self.manners = Manners()
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
@@ -106,12 +106,7 @@ class Grading:
         return server
 
     def subject(self, launch: Launch) -> Server:
-        server = Server(launch, self.root, long=self.long, caught=self.note_caught)
-        server.caught = self.caught
-        return server
-
-    def note_caught(self) -> None:
-        self.caught = True
+        return Server(launch, self.root, self.manners, long=self.long)
 
     @staticmethod
     def wait_for_listener(server: Server) -> None:
@@ -145,7 +140,7 @@ class Grading:
     def close(self) -> None:
         for launch in list(self.launches):
             self.end(launch)
-        reap_orphans()
+        end_orphans()
         self.workshop.remove()
 
 

@@ -238,7 +238,7 @@ class NetlinkSockets:
     def row(message: bytes) -> Socket:
         family, state = message[0], message[1]
         port = int.from_bytes(message[4:6], "big")
-        address = socket.inet_ntop(family, message[8 : 12 if family == socket.AF_INET else 24])
+        address = socket.inet_ntop(family, message[8 : 12 if family == socket.AF_INET else 24]).removeprefix("::ffff:")
         unread, unsent, _, inode = struct.unpack_from("=IIII", message, 56)
         return Socket(state, unread, unsent, inode, (address, port))
 
@@ -295,6 +295,8 @@ class ProcSockets:
                 unsent, unread = (int(size, 16) for size in queues.split(":"))
                 number = int(state, 16)
                 number = SYN_RECV if number == 12 else number
+                if number == LISTEN:
+                    unsent = 1 << 30  # how many may wait is not said here
                 ours = Socket(number, unread, unsent, int(inode), self.address(local))
                 found.append((ours, self.address(peer)))
         return found

@@ -39,9 +39,10 @@ def prepare_grader() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGCHLD):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 class Output:
@@ -238,8 +239,8 @@ class Launch:
                     except ProcessLookupError:
                         pass
             self.popen.poll()
-            reap_orphans()
-            if not living and self.popen.returncode is not None:
+            # A chain of forks may slip between two reads of /proc, but not without leaving a dead orphan.
+            if not reap_orphans() and not living and self.popen.returncode is not None:
                 break
             time.sleep(0.001)
         self.over = True
@@ -247,13 +248,31 @@ class Launch:
         self.output.close()
 
 
-def reap_orphans() -> None:
-    """Wait for dead adopted children, which nobody else will."""
+def orphans() -> list[int]:
+    """Adopted children, dead or alive."""
     proc = Proc()
-    for pid in proc.numbers("self", "task"):
-        for child in proc.read("self", "task", pid, "children").split():
-            if int(child) not in _own:
-                try:
-                    os.waitpid(int(child), os.WNOHANG)
-                except ChildProcessError:
-                    pass
+    children = " ".join(proc.read("self", "task", task, "children") for task in proc.numbers("self", "task"))
+    return [int(child) for child in children.split() if int(child) not in _own]
+
+
+def reap_orphans() -> int:
+    """Wait for dead adopted children, which nobody else will; how many there were."""
+    reaped = 0
+    for child in orphans():
+        try:
+            reaped += os.waitpid(child, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            pass
+    return reaped
+
+
+def end_orphans() -> None:
+    """After the last server's end: kill what has cut every tie to it but that of descent."""
+    while left := orphans():
+        for child in left:
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap_orphans()
+        time.sleep(0.001)

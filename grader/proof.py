@@ -115,8 +115,9 @@ def timeout_of(proc: Proc, task: Task) -> float:
 
 def now_of(task: Task) -> float:
     """The clock that an absolute time-out is on, 0 for a relative one: futex(2), clock_nanosleep(2)."""
-    if task.call == "futex" and task.args[1] & 0x7F in (6, 9):
-        return time.time() if task.args[1] & FUTEX_CLOCK_REALTIME else time.monotonic()
+    if task.call == "futex" and (operation := task.args[1] & 0x7F) in (6, 9, 11, 13):
+        realtime = operation == 6 or task.args[1] & FUTEX_CLOCK_REALTIME
+        return time.time() if realtime else time.monotonic()
     if task.call == "clock_nanosleep" and task.args[1] & TIMER_ABSTIME:
         return time.monotonic() if task.args[0] & 0xFFFFFFFF == 1 else time.time()
     return 0.0
@@ -240,8 +241,8 @@ class Prover:
         self.at_rest = not tired
         if not tired:
             return (
-                "the kernel shows every thread of the server asleep in a call that only a client "
-                "could end, nothing is on its way to it, and none has run between two looks"
+                "the kernel shows every thread of the server asleep in a call that only a client could end, "
+                "or no time-out before the deadline; nothing is on its way to it, and none has run between two looks"
             )
         turns = max(self.last.tasks[key].voluntary - self.base[key].voluntary for key in tired)
         spun = sum(self.last.processes[pid].cpu - self.cpu_base[pid] for pid in self.last.processes)

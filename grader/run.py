@@ -16,4 +16,6 @@ def run(grading: Grading, result: Result, *, select: str | None = None, quiet: b
     given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
     if select:
         given += ["-k", select]
-    pytest.main(given, plugins=[Grader(grading, result, quiet=quiet)])
+    status = pytest.main(given, plugins=[Grader(grading, result, quiet=quiet)])
+    if status == pytest.ExitCode.USAGE_ERROR:
+        result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"

@@ -4,6 +4,7 @@ import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 
 from grader import evidence, kernel, waiting
@@ -17,22 +18,31 @@ from grader.reply import Reply
 from grader.waiting import Outcome
 
 
+@dataclass
+class Manners:
+    """What a run has learnt of a submission: its servers are all alike.
+
+    caught: one went round, or reached the deadline; it is wrong by the full measure, and what else is
+    wrong with it need not take as long. unsettled: one did not show a state that sharpens a check.
+    """
+
+    caught: bool = False
+    unsettled: bool = False
+
+
 class Server:
     """One started server. `long` tells whether its step keeps connections open (contract, section 4)."""
 
-    caught = False  # this submission has been found going round, or at the deadline
-
-    def __init__(self, launch: Launch, root: DocumentRoot, *, long: bool, caught: Callable[[], None] = lambda: None):
+    def __init__(self, launch: Launch, root: DocumentRoot, manners: Manners, *, long: bool):
         self.launch = launch
         self.root = root
         self.long = long
-        self.note_caught = caught
+        self.manners = manners
         self.clients: list[Client] = []
         self.departed: list[Client] = []  # closed by us, and perhaps still known to the server
         self.told: list[str] = []
         self.named = 0
         self.printed_before = 0
-        self.unsettled = False
         self.arrivals = select.epoll()
         self.by_descriptor: dict[int, Client] = {}
         self.hot: set[Client] = set()
@@ -99,14 +109,14 @@ class Server:
         A correct server may never show it (one that peeks leaves bytes unread): after the first wait in
         vain the others are short.
         """
-        settled = bool(self.until(condition, waiting.PATIENCE / (30 if self.unsettled else 6)))
-        self.unsettled = self.unsettled or not settled
+        settled = bool(self.until(condition, waiting.PATIENCE / (30 if self.manners.unsettled else 6)))
+        self.manners.unsettled = self.manners.unsettled or not settled
         return settled
 
     @property
     def patience(self) -> float:
         """Seconds without any change after which the deadline decides."""
-        return waiting.PATIENCE * (AFTER_THE_FIRST if self.caught else 1.0)
+        return waiting.PATIENCE * (AFTER_THE_FIRST if self.manners.caught else 1.0)
 
     def must(
         self,
@@ -118,21 +128,16 @@ class Server:
         look_at: str = "",
     ) -> None:
         """Demand a state. Raises Finding if it does not come to hold."""
-        self.prover.demand = AFTER_THE_FIRST if self.caught else 1.0
+        self.prover.demand = AFTER_THE_FIRST if self.manners.caught else 1.0
         outcome = self.until(condition, self.patience)
         if not outcome:
-            # The server is wrong by the full measure once: what else is wrong with it need not take as long.
-            self.on_caught(outcome.proven and self.prover.at_rest)
+            at_once = self.gone() or (outcome.proven and self.prover.at_rest)
+            self.manners.caught = self.manners.caught or not at_once
             seen = saw() if callable(saw) else saw
             if not seen:
                 watched = clients if clients is not None else [c for c in self.clients if not c.replies][-3:]
                 seen = "; ".join(evidence.state_of(client, self.launch) for client in watched)
             self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients)
-
-    def on_caught(self, at_once: bool) -> None:
-        if not at_once and not self.gone():
-            self.caught = True
-            self.note_caught()
 
     def fail(
         self,

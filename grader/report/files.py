@@ -5,6 +5,16 @@ import tempfile
 from pathlib import Path
 
 
+def why_not_writable(path: Path) -> str:
+    """Why a report could not be written there, in a line; "" if it could."""
+    if path.is_dir():
+        return f"{path} is a folder; name a file"
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return "" if os.access(folder, os.W_OK) else f"{folder} cannot be written to"
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write beside, then rename: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -157,7 +157,9 @@ def page(lines: list[dict]) -> str:
         f"Made by `tox -e certificate` from {days[0]} to {days[-1]} on {machine}; what the loads are stands in "
         "`tests/project/certificate.py`. A cell is runs / points lost.",
         "",
-        f"In all: **{sum(line['runs'] for line in lines)} runs, {sum(line['points lost'] for line in lines)} points lost**.",
+        "In all: **{} runs, {} points lost**.".format(
+            sum(line["runs"] for line in lines), sum(line["points lost"] for line in lines)
+        ),
         "",
         "| server | " + " | ".join(loads) + " | all |",
         "|---|" + "--:|" * (len(loads) + 1),

@@ -131,8 +131,8 @@ def page(rows: list[Row], lacks: dict[str, list[str]], times: dict[str, float]) 
     lines = [
         "# The matrix: wrong servers against checks",
         "",
-        f"Made by `tox -e matrix` on {date.today()}: {len(wrong)} wrong servers and {len(rows) - len(wrong)} right ones, "
-        f"each through its whole step, on {os.cpu_count()} cores.",
+        f"Made by `tox -e matrix` on {date.today()}: {len(wrong)} wrong servers and {len(rows) - len(wrong)} "
+        f"right ones, each through its whole step, on {os.cpu_count()} cores.",
         "",
         *(f"- {what}: **{len(names)}**{': ' if names else ''}{', '.join(names)}" for what, names in lacks.items()),
         "",

@@ -494,7 +494,8 @@ while True:
 """
 POSIX_TIMER = """
 class Event(ctypes.Structure):
-    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_byte * 48)]
+    _fields_ = [("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int)]
+    _fields_.append(("pad", ctypes.c_byte * 48))
 class Spec(ctypes.Structure):
     _fields_ = [(name, ctypes.c_long) for name in ("every", "every_ns", "first", "first_ns")]
 def ring(*_):
@@ -619,8 +620,12 @@ def has_wchan():
     read, write = os.pipe()
     thread = threading.Thread(target=os.read, args=(read, 1))
     thread.start()
+    end = time.monotonic() + 2
     try:
-        return "pipe" in Proc().read(os.getpid(), "task", thread.native_id, "wchan")
+        while time.monotonic() < end:
+            if "pipe" in Proc().read(os.getpid(), "task", thread.native_id, "wchan"):
+                return True
+        return False
     finally:
         os.write(write, b".")
         thread.join()

@@ -18,7 +18,6 @@ import tools
 from tools import REPOSITORY, STEPS
 
 RUBRIC = rubric.rubric()
-WRONG, RIGHT = corpus.entries("wrong"), corpus.entries("right")
 MOST_LINES = 150
 MARKS = re.compile(r"^ *# (?:TODO \d+: .*|BEGIN SOLUTION|END SOLUTION)\n", re.MULTILINE)
 
@@ -208,7 +207,7 @@ def test_right_servers_enough(step):
 def test_no_two_wrong_servers_are_the_same():
     """No server of a step stands twice in the corpus."""
     seen = {}
-    for entry in WRONG + RIGHT:
+    for entry in corpus.entries():
         other = seen.setdefault((entry.step, entry.source), entry.name)
         assert other == entry.name, f"{entry.name} is {other}"
 

@@ -1,0 +1,1 @@
+"""The eight suites, a file a step; `python -m grader NN` runs them."""
