@@ -162,6 +162,7 @@ class Launch:
         self.started = time.monotonic()
         self.listener: Socket | None = None
         self.over = False
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and the child would inherit that
         self.popen = subprocess.Popen(
             [python, str(script), *arguments],
             stdin=subprocess.DEVNULL,
@@ -171,6 +172,7 @@ class Launch:
             env=self.environment(folder) | (clock.environment if clock else {}),
             start_new_session=True,
         )
+        signal.signal(signal.SIGHUP, hang_up)
         os.close(self.output.writer)
         _own.add(self.popen.pid)
 
@@ -212,6 +214,8 @@ class Launch:
     def is_orphan(self, process: Process) -> bool:
         if process.parent != os.getpid() or process.pid in _own:
             return False
+        if _own == {self.pid}:  # it is nobody else's
+            return True
         return f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0")
 
     def find_listener(self) -> Socket | None:

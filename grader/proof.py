@@ -241,8 +241,8 @@ class Prover:
         self.at_rest = not tired
         if not tired:
             return (
-                "the kernel shows every thread of the server asleep in a call that only a client could end, "
-                "or no time-out before the deadline; nothing is on its way to it, and none has run between two looks"
+                "the kernel shows every thread of the server asleep in a call that only a client could end "
+                "(or a time-out far off); nothing is on its way to it, and none has run between two looks"
             )
         turns = max(self.last.tasks[key].voluntary - self.base[key].voluntary for key in tired)
         spun = sum(self.last.processes[pid].cpu - self.cpu_base[pid] for pid in self.last.processes)

@@ -325,7 +325,6 @@ def test_listener_at_a_mapped_address(pair):
     assert two.backlog(0).address[0].removeprefix("::ffff:") == "127.0.0.1"
 
 
-@pytest.mark.xfail(strict=True, reason="netlink says ::ffff:127.0.0.1 where the table's reader says 127.0.0.1")
 def test_mapped_addresses_are_told_alike(pair):
     """Both ways give a mapped address in the same form."""
     two = pair(family=socket.AF_INET6, host="::ffff:127.0.0.1")
@@ -333,7 +332,6 @@ def test_mapped_addresses_are_told_alike(pair):
     assert len(rows) == 2 and rows[0].address == rows[1].address
 
 
-@pytest.mark.xfail(strict=True, reason="/proc/net/tcp shows 0 there: so seen every backlog with one client is full")
 def test_length_of_a_backlog(pair):
     """Both ways give the most that may wait in a backlog, or the second takes it for unknown, not for 0."""
     two = pair(backlog=7)
