@@ -50,8 +50,12 @@ def where_it_stands(launch: Launch, clients: list[Client], limit: int = 12) -> l
     if len(lines) > limit:
         lines = [*lines[:limit], f"and {len(lines) - limit} more processes and threads"]
     backlog = [row for row in launch.sockets.listeners() if launch.listener and row.inode == launch.listener.inode]
-    lines += [f"{row.unread} connections wait in the backlog (it takes {row.unsent})" for row in backlog if row.unread]
+    lines += [backlog_words(row.unread, row.unsent) for row in backlog if row.unread]
     return lines
+
+
+def backlog_words(waiting: int, most: int) -> str:
+    return f"{waiting} connection{' waits' if waiting == 1 else 's wait'} in the backlog (it takes {most})"
 
 
 def how_it_ended(launch: Launch) -> str:
