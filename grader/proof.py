@@ -2,8 +2,10 @@
 
 A look at the family notes every thread's state and how often it was switched out. If two looks, one
 after the other, find every thread asleep and none switched out in between, then there was a moment at
-which all of them slept at once. If each sleeps in a call that time alone does not end, and nothing that
-we sent is still under way in the kernel, then nothing but a further act of ours can wake any of them.
+which all of them slept at once. What each sleeps on is read after the second look; a third one finds them
+still asleep, so that nothing was read of a thread that had gone on. If each sleeps in a call that time
+alone does not end, and nothing that we sent is still under way in the kernel, then nothing but a further
+act of ours can wake any of them.
 
 A thread that goes round in a loop cannot be proven asleep. It is called stuck when it has had TURNS
 turns (it went to sleep and woke that many times) or SPIN seconds of CPU time while nothing that matters
@@ -227,6 +229,11 @@ class Prover:
                     return ""
                 tired.add(key)
         if any(has_timers(self.proc, pid) for pid in self.last.processes) and not tired:
+            return ""
+        # What was read of descriptors, sockets and time-outs since the last look is true of these sleepers
+        # only if they still sleep: a third look tells.
+        after = look(self.proc, self.family)
+        if after.tasks.keys() != self.last.tasks.keys() or not sleeping <= after.asleep_since(self.last):
             return ""
         return self.explain(tired)
 

@@ -5,15 +5,14 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
-from grader import evidence, kernel, waiting
+from grader import evidence, waiting
 from grader.client import Client, excerpt, request
 from grader.docroot import DocumentRoot
+from grader.facts import Facts
 from grader.finding import Finding
-from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, Process, Socket
 from grader.launch import Launch
-from grader.proof import AFTER_THE_FIRST, Prover, Sockets, is_internal, look, timeout_of
+from grader.proof import AFTER_THE_FIRST, look, timeout_of
 from grader.reply import Reply
 from grader.waiting import Outcome
 
@@ -30,23 +29,16 @@ class Manners:
     unsettled: bool = False
 
 
-class Server:
+class Server(Facts):
     """One started server. `long` tells whether its step keeps connections open (contract, section 4)."""
 
     def __init__(self, launch: Launch, root: DocumentRoot, manners: Manners, *, long: bool):
-        self.launch = launch
-        self.root = root
+        super().__init__(launch, root)
         self.long = long
         self.manners = manners
-        self.clients: list[Client] = []
-        self.departed: list[Client] = []  # closed by us, and perhaps still known to the server
         self.told: list[str] = []
         self.named = 0
         self.printed_before = 0
-        self.arrivals = select.epoll()
-        self.by_descriptor: dict[int, Client] = {}
-        self.hot: set[Client] = set()
-        self.prover = Prover(launch.proc, launch.family, launch.started)
 
     # What the clients do
 
@@ -245,67 +237,6 @@ class Server:
         finally:
             self.launch.signal(signal.SIGCONT)
 
-    # What the kernel says
-
-    @property
-    def main(self) -> int:
-        return self.launch.pid
-
-    def living(self) -> dict[int, Process]:
-        return {pid: process for pid, process in self.launch.family().items() if process.state not in "ZX"}
-
-    def zombies(self) -> list[int]:
-        """Dead processes that a process of the family has not waited for."""
-        family = self.launch.family()
-        return [pid for pid, process in family.items() if process.state == "Z" and process.parent in family]
-
-    def tasks(self) -> list[kernel.Task]:
-        return [task for pid in self.living() for task in self.launch.proc.tasks(pid)]
-
-    def row(self, client: Client) -> Socket | None:
-        return client.row(self.launch.sockets)
-
-    def rows(self) -> dict[Client, Socket | None]:
-        """The same for every client that the server may know, in one look if they are many."""
-        if len(self.known) < 20 or not self.launch.listener:
-            return {client: self.row(client) for client in self.known}
-        table = self.launch.sockets.connections(self.launch.listener.address[1])
-        return {client: client.note_row(table.get(client.local)) for client in self.known}
-
-    def has_read(self, client: Client) -> bool:
-        """Whether the server has taken all that this client sent: its receive queue there is empty and held."""
-        if client.outbox or client.unacknowledged():
-            return False
-        row = self.row(client)
-        if row is None:
-            return client.arrived
-        return row.state != ESTABLISHED or (row.inode != 0 and row.unread == 0)
-
-    def holders(self, client: Client) -> set[int]:
-        """The processes that have a descriptor of the server's side of this connection."""
-        row = self.row(client)
-        if row is None or row.inode == 0:
-            return set()
-        wanted = f"socket:[{row.inode}]"
-        return {pid for pid in self.living() if wanted in self.launch.proc.descriptors(pid).values()}
-
-    def all_holders(self, clients: list[Client]) -> list[tuple[Client, set[int]]]:
-        """The same for many clients, each process looked at once."""
-        held: dict[str, set[int]] = {}
-        for pid in self.living():
-            for target in self.launch.proc.descriptors(pid).values():
-                held.setdefault(target, set()).add(pid)
-        rows = [(client, self.row(client)) for client in clients]
-        return [(client, held.get(f"socket:[{row.inode}]", set()) if row else set()) for client, row in rows]
-
-    def cpu(self) -> float:
-        """Seconds of CPU time that the living family has used."""
-        return sum(process.cpu for process in self.living().values())
-
-    def wakes(self) -> int:
-        """How often the server's threads have gone to sleep so far."""
-        return sum(task.voluntary for task in self.tasks())
-
     def asleep_for_good(self) -> bool:
         """Whether the kernel proves that the server sleeps until a client does something."""
         outcome = self.until(lambda: False, patience=0.5)
@@ -330,103 +261,6 @@ class Server:
             return True
 
         self.settle(resting)
-
-    def forgotten(self, client: Client) -> bool:
-        """Whether no process holds the server's side of this connection any more."""
-        row = self.row(client)
-        return row is None or row.inode == 0
-
-    def client_descriptors(self) -> int:
-        """How many descriptors of connections, ours or dead, the living family has."""
-        count = 0
-        listening = {row.inode for row in self.launch.sockets.listeners()}
-        unix = is_internal(self.launch.proc, self.launch.output.inode)
-        for pid in self.living():
-            for target in self.launch.proc.descriptors(pid).values():
-                if target.startswith("socket:[") and int(target[8:-1]) not in listening and not unix(target):
-                    count += 1
-        return count
-
-    def open_files(self) -> int:
-        """How many descriptors of files below the root the living family has."""
-        root = f"{self.root.path}/"
-        tables = [self.launch.proc.descriptors(pid).values() for pid in self.living()]
-        return sum(target.startswith(root) for table in tables for target in table)
-
-    def descriptors(self) -> int:
-        """How many descriptors the main process has open."""
-        return len(self.launch.proc.descriptors(self.main))
-
-    def listens(self) -> bool:
-        assert self.launch.listener
-        return any(row.inode == self.launch.listener.inode for row in self.launch.sockets.listeners())
-
-    # What the waiting loop asks (grader.waiting.Watched)
-
-    def pump(self, seconds: float) -> None:
-        """Move every client's bytes; wait at most so long for the next, and not at all if there is work."""
-        hot = list(self.hot)
-        self.hot.clear()
-        for client in hot:
-            client.pump()
-        for descriptor, _ in self.arrivals.poll(0 if hot else seconds):
-            self.by_descriptor[descriptor].pump()
-
-    def matters(self) -> object:
-        """All whose change means that the server is getting somewhere."""
-        family = self.living()
-        return (
-            [(row.state, row.unread, row.unsent, row.inode) if row else None for row in self.rows().values()],
-            sum(client.received for client in self.clients),
-            [(pid, len(self.launch.proc.numbers(pid, "task"))) for pid in family],
-            [sorted(self.launch.proc.descriptors(pid).items()) for pid in family],
-        )
-
-    @property
-    def known(self) -> list[Client]:
-        return self.clients + self.departed
-
-    def sockets_for_proof(self) -> Sockets | None:
-        """The facts for the prover, or None while something of ours is under way."""
-        unread: dict[int, int] = {}
-        full = False
-        for row in self.launch.sockets.listeners():
-            if self.launch.listener and row.address[1] == self.launch.listener.address[1]:
-                unread[row.inode] = row.unread
-                full = full or row.unread > row.unsent
-        unwilling = set()
-        for client, row in self.rows().items():
-            if self.under_way(client, row, full):
-                return None
-            if row and row.inode:
-                unread[row.inode] = row.unread
-                if not client.reading:
-                    unwilling.add(row.inode)
-        return Sockets(unread, unwilling, self.internal)
-
-    @cached_property
-    def internal(self) -> Callable[[str], bool]:
-        return is_internal(self.launch.proc, self.launch.output.inode)
-
-    @staticmethod
-    def under_way(client: Client, row: Socket | None, full: bool) -> bool:
-        """Whether the kernel still carries something between this client and the server."""
-        if not client.connected and not client.ended:
-            return not full
-        if row is None or row.state == kernel.SYN_RECV:
-            if not client.arrived and not client.ended and not client.closed:
-                return not full
-            return client.reading and not client.ended and not client.closed
-        if client.closed and row.state == ESTABLISHED:
-            return row.unread == 0
-        if client.closed or client.ended:
-            return False
-        if client.unacknowledged() and row.unread == 0:
-            return True
-        return client.reading and (row.unsent > 0 or row.state in (FIN_WAIT1, LAST_ACK))
-
-    def gone(self) -> bool:
-        return self.launch.status is not None and not self.living()
 
 
 def difference(got: bytes, wanted: bytes) -> str:

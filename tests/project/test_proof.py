@@ -673,6 +673,20 @@ def test_nothing_is_proven_in_naps(grading):
     assert not outcome.proven and "the deadline has passed: 1 s in which nothing changed" in outcome.why
 
 
+def test_a_sleeper_that_goes_on_while_it_is_looked_at(tree, monkeypatch):
+    """What is read of a thread that leaves its nap meanwhile says nothing: a third look tells."""
+    nap = ("clock_nanosleep", 1, 1, POINTER)
+    one = prover(tree.thread(PID, *nap))
+
+    def stale(pid, address):
+        tree.thread(PID, *nap, voluntary=99)
+        return 1e12
+
+    assert "asleep" in looks(prover(tree.memory(PID, POINTER, 1e12)))
+    monkeypatch.setattr(one.proc, "timespec", stale)
+    assert looks(one) == ""
+
+
 def test_a_nap_beyond_the_deadline(grading):
     """A server in a nap that ends long after the deadline is not waited for."""
     server = grading(BEGIN + LISTEN + "time.sleep(100_000)\n").start()
