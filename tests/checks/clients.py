@@ -60,6 +60,7 @@ def stuck_readers(server: Server, count: int) -> list[Client]:
         return row is None or row.unsent > 0 or row.state != 1
 
     server.settle(lambda: all(map(answering, readers)))
+    server.come_to_rest()  # a send that is under way takes more and more while its client reads
     return readers
 
 

@@ -88,6 +88,7 @@ def closes_after_big(server: Server) -> None:
     client.reading = False
     client.send(request("/big.bin", headers=("Connection: close",)))
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
+    server.come_to_rest()
     client.open_window()
     server.serves(client, "/big.bin", big, look_at="has all been sent when the connection is closed?")
     ends(server, client, "what comes after the last byte?")
@@ -196,6 +197,7 @@ def pipelined_slowly_read(server: Server) -> None:
     targets = ("/large.bin", "/big.bin", "/page1.txt")
     client.send(b"".join(map(request, targets)))
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
+    server.come_to_rest()
     server.serves(server.ask("/page2.txt"), "/page2.txt")
     client.open_window()
     for target in targets:
