@@ -31,6 +31,7 @@ def delay_nobody(server: Server, count: int) -> None:
         server.serves(client, "/small.bin", look_at=ALONE)
         server.leave(client)
         server.settle(lambda client=client: server.forgotten(client))
+        server.come_to_rest()
     server.did("then the stalled ones ended their requests: the last to come, the first, the others in reverse")
     order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
     for client, target, rest in order[:2]:
