@@ -2,7 +2,7 @@
 is, in the words of the lesson."""
 
 from grader.client import Client
-from grader.kernel import LISTEN, STATE_NAMES, Task
+from grader.kernel import ESTABLISHED, Task
 from grader.launch import Launch
 from grader.proof import FOREVER, socket_inode, timeout_of
 
@@ -105,9 +105,7 @@ def state_of(client: Client, launch: Launch) -> str:
     if client.ended:
         return f"{client.name}: {got}, then {'a reset' if client.ended == 'reset' else 'the end of the stream'}"
     row = client.row(launch.sockets)
-    side = "nobody has accepted it" if row and row.inode == 0 and row.state == 1 else ""
+    side = "nobody has accepted it" if row and row.inode == 0 and row.state == ESTABLISHED else ""
     if row and row.inode and row.unread:
         side = f"the server has not read {row.unread} bytes of what it sent"
-    if row and row.state == LISTEN:
-        side = STATE_NAMES[LISTEN]
     return f"{client.name}: {got}, and the connection stays open{'; ' if side else ''}{side}"

@@ -28,7 +28,3 @@ class Finding(AssertionError):
 
 class CannotGrade(Exception):
     """Nothing can be graded; the text says why and what to do."""
-
-
-class GraderFault(Exception):
-    """The grader could not judge, through no fault of the server."""
