@@ -9,7 +9,9 @@ class Finding(AssertionError):
 
     did: what the clients did, in order. expected: what the contract asks for. saw: what happened
     instead. how: how the grader knows that waiting longer would not help. stood: where the server's
-    processes and threads were. look_at: a question that leads to the bug. repeat: how to see it by hand.
+    processes and threads were. cause: the likely cause, only where the evidence names it. line: of the
+    learner's server.py, where the thread that matters stood; 0 if that is not known. look_at: a question
+    that leads to the bug. repeat: how to see it by hand.
     """
 
     expected: str
@@ -17,10 +19,11 @@ class Finding(AssertionError):
     did: list[str] = field(default_factory=list)
     how: str = ""
     stood: list[str] = field(default_factory=list)
+    cause: str = ""
+    line: int = 0
     look_at: str = ""
     repeat: str = ""
     printed: str = ""
-    diary: list[dict[str, object]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"expected {self.expected}; saw {self.saw}"

@@ -12,6 +12,21 @@ FULL = 100
 
 
 @dataclass
+class Story:
+    """What happened in a check, for the picture. Times are seconds by time.monotonic().
+
+    events: (time, client, what, detail), in the words of `client.Event`. sights: (time, what the server's
+    processes and threads were doing, a line each). left_out: how many clients are not told of.
+    """
+
+    began: float
+    ended: float
+    events: list[tuple[float, str, str, str]] = field(default_factory=list)
+    sights: list[tuple[float, list[str]]] = field(default_factory=list)
+    left_out: int = 0
+
+
+@dataclass
 class Check:
     """One line of the rubric and what came of it. `points` is 0 for a stretch check."""
 
@@ -24,6 +39,7 @@ class Check:
     finding: Finding | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    stories: list[Story] = field(default_factory=list)  # one for each server that it used
 
     @property
     def earned(self) -> int:

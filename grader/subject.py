@@ -151,11 +151,6 @@ class Server(Facts):
             look_at=look_at,
             repeat=self.by_hand(clients[0] if clients else None),
             printed=self.launch.output.text(self.printed_before)[-2000:],
-            diary=[
-                {"client": client.name, "time": event.time, "what": event.what, "detail": event.detail}
-                for client in everyone
-                for event in client.diary
-            ],
         )
 
     def by_hand(self, client: Client | None) -> str:
