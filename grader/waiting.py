@@ -56,7 +56,7 @@ def wait(
     which it held. What is waited for must be absorbing: once true, it stays true by itself.
     """
     begin = renewed = time.monotonic()
-    nap, next_look = SHORTEST, begin + 0.01
+    nap, next_look = 0.0, begin + 0.01  # at first without a nap: most of what is waited for is there already
     matter: object = None
     server.prover.reset()
     while True:
@@ -85,4 +85,4 @@ def wait(
                 return Outcome(False, f"the deadline has passed: {now - begin:.0f} s, and this did not come")
             # A look may cost more than a nap: never spend more than a third of the time looking.
             next_look = now + max(0.01, 2 * (time.monotonic() - now))
-        nap = min(nap * 1.5, LONGEST)
+        nap = min(max(nap * 1.5, SHORTEST), LONGEST)
