@@ -109,9 +109,22 @@ class Proc:
         cpu = (int(fields[11]) + int(fields[12])) * TICK
         return Process(pid, name, fields[0], int(fields[1]), int(fields[3]), cpu, int(fields[19]))
 
-    def processes(self) -> dict[int, Process]:
-        found = (self.process(pid) for pid in self.numbers())
+    def processes(self, strangers: frozenset[tuple[int, int]] = frozenset()) -> dict[int, Process]:
+        """All processes but those in `strangers`, each a pid and the inode number of its folder.
+
+        The inode is another one when the pid belongs to another process.
+        """
+        with os.scandir(self.root) as entries:
+            pids = [int(e.name) for e in entries if e.name.isdigit() and (int(e.name), e.inode()) not in strangers]
+        found = (self.process(pid) for pid in sorted(pids))
         return {process.pid: process for process in found if process}
+
+    def started_before(self, moment: int) -> frozenset[tuple[int, int]]:
+        """The processes that started before this clock tick, as `processes` takes them."""
+        with os.scandir(self.root) as entries:
+            inodes = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
+        found = self.processes().values()
+        return frozenset((p.pid, inodes[p.pid]) for p in found if p.started < moment and p.pid in inodes)
 
     def tasks(self, pid: int) -> list[Task]:
         found = (self.task(pid, tid) for tid in self.numbers(pid, "task"))

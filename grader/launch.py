@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from functools import cached_property
 from pathlib import Path
 
 from grader.kernel import Proc, Process, Socket, sockets
@@ -199,7 +200,7 @@ class Launch:
 
     def family(self) -> dict[int, Process]:
         """Every process of the server, zombies included: its session, their descendants, its orphans."""
-        processes = self.proc.processes()
+        processes = self.proc.processes(self.strangers)
         members = {pid for pid, process in processes.items() if process.session == self.pid}
         members |= {pid for pid, process in processes.items() if self.is_orphan(process)}
         grown = True
@@ -210,6 +211,12 @@ class Launch:
                     members.add(pid)
                     grown = True
         return {pid: processes[pid] for pid in sorted(members)}
+
+    @cached_property
+    def strangers(self) -> frozenset[tuple[int, int]]:
+        """Whoever is older than the main process descends from it never: need not be read again and again."""
+        main = self.proc.process(self.pid)
+        return self.proc.started_before(main.started) if main else frozenset()
 
     def is_orphan(self, process: Process) -> bool:
         if process.parent != os.getpid() or process.pid in _own:

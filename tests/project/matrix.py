@@ -1,9 +1,11 @@
 """Run every server of the corpus through its whole step, and write who is caught by which check.
 
-    python tests/project/matrix.py [--step NN] [--jobs N]    writes proofs/matrix.md and proofs/times.md
-    python tests/project/matrix.py --meant [--step NN]       quick: the wrong servers against the checks that
-                                                             are meant to catch them, and nothing written
+    python tests/project/matrix.py [--jobs N] [NAME ...]    all, or only these: `wrong/05`, `right/02_multiprocess/pool`
+    python tests/project/matrix.py --meant [NAME ...]       quick: the wrong servers against the checks that are
+                                                            meant to catch them, and nothing written
+    python tests/project/matrix.py --page                   only make the pages anew
 
+A row for each server is kept in proofs/matrix.jsonl; proofs/matrix.md and proofs/times.md are made of the rows.
 The summary at the top of the page has to say 0 three times: checks without a wrong server, wrong servers
 not caught, right servers that lost a point. Exit status 1 if it does not.
 """
@@ -15,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -26,92 +28,94 @@ REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(REPOSITORY)]
 
 import corpus  # noqa: E402
+import rubric  # noqa: E402
 
 from grader import STEPS  # noqa: E402
+from grader.report import files  # noqa: E402
+
+PROOFS = REPOSITORY / "proofs"
+ROWS = PROOFS / "matrix.jsonl"
+EVERY = 12  # so many servers, and then the reference: what their times are compared with
 
 
-@dataclass
+@dataclass(frozen=True)
 class Row:
-    """What came of one server."""
+    """What came of one server: in `outcomes` the checks that it did not pass.
+
+    `seconds` is wall-clock time, `reference` the solution's in the same run.
+    """
 
     name: str
-    kind: str
-    step: str
-    note: str
-    meant: list[str]
+    date: str
     score: int
-    lost: list[str]
     seconds: float
+    reference: float
     outcomes: dict[str, str]
 
     @property
+    def entry(self) -> corpus.Entry:
+        return next(entry for entry in corpus.entries() if entry.name == self.name)
+
+    @property
+    def kind(self) -> str:
+        return self.name.split("/")[0]
+
+    @property
+    def step(self) -> str:
+        return self.name.split("/")[1]
+
+    @property
     def slug(self) -> str:
-        return self.name.rpartition("/")[2]
+        return self.name.split("/")[2]
+
+    @cached_property
+    def meant(self) -> list[str]:
+        return self.entry.caught_by
+
+    @cached_property
+    def note(self) -> str:
+        return self.entry.note("Breaks") or self.entry.note("A hasty grader")
+
+    @property
+    def ratio(self) -> float:
+        return self.seconds / self.reference
 
 
 def run(step: str, submission: Path, folder: Path, *more: str) -> tuple[dict, float]:
     """Grade one submission in a process of its own: its result and the wall-clock seconds it took."""
     results = folder / "results.json"
-    command = [
-        sys.executable,
-        "-m",
-        "grader",
-        step,
-        "--submission",
-        str(submission),
-        "--results",
-        str(results),
-        *more,
-    ]
+    command = [sys.executable, "-m", "grader", step, "--submission", submission, "--results", results, *more]
     began = time.monotonic()
-    subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return json.loads(results.read_text("utf-8")), time.monotonic() - began
 
 
-def grade(entry: corpus.Entry, meant_only: bool = False) -> Row:
+def grade(entry: corpus.Entry, meant_only: bool = False, reference: float = 1.0) -> Row:
     select = ["-k", " or ".join(["test_answers", *(f"test_{check}" for check in entry.caught_by)])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         result, seconds = run(entry.step, entry.submit(folder / "submission"), folder, *select * meant_only)
     outcomes = {test["extra_data"]["check"]: test["extra_data"]["outcome"] for test in result["tests"]}
-    lost = [check for check, outcome in outcomes.items() if outcome != "passed"]
-    note = entry.note("Breaks") or entry.note("Unusual")
-    return Row(
-        entry.name,
-        entry.kind,
-        entry.step,
-        note,
-        entry.caught_by,
-        int(result["score"]),
-        lost,
-        seconds,
-        outcomes,
-    )
+    outcomes = {check: outcome for check, outcome in outcomes.items() if outcome != "passed"}
+    return Row(entry.name, str(date.today()), int(result["score"]), round(seconds, 2), reference, outcomes)
 
 
-def reference_times(steps: Iterable[str]) -> dict[str, float]:
-    times = {}
-    for step in steps:
-        with tempfile.TemporaryDirectory() as name:
-            times[step] = run(step, REPOSITORY / "solutions", Path(name))[1]
-    return times
+def reference_time(step: str) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        return round(run(step, REPOSITORY / "solutions", Path(name))[1], 2)
 
 
-def stretch_checks(step: str) -> set[str]:
-    import rubric
-
-    return {line.check for line in rubric.rubric()[step] if line.points == "stretch"}
-
-
-def shortcomings(rows: list[Row], stretch: dict[str, set[str]]) -> dict[str, list[str]]:
+def shortcomings(rows: list[Row], lines_of: dict[str, list[rubric.Line]]) -> dict[str, list[str]]:
     """The three lists that must be empty."""
     idle, missed, harmed = [], [], []
-    for step in sorted({row.step for row in rows}):
+    for step in STEPS:
         ours = [row for row in rows if row.step == step]
-        checks = {check for row in ours for check in row.outcomes}
-        caught = {check for row in ours if row.kind == "wrong" for check in row.lost if row.outcomes[check] == "failed"}
+        checks = {line.check for line in lines_of[step]}
+        stretch = {line.check for line in lines_of[step] if line.points == "stretch"}
+        wrong = [row for row in ours if row.kind == "wrong"]
+        caught = {check for row in wrong for check, outcome in row.outcomes.items() if outcome == "failed"}
         idle += [f"{step} {check}" for check in sorted(checks - caught)]
-        missed += [row.name for row in ours if row.kind == "wrong" and not is_caught(row, stretch[step])]
+        missed += [row.name for row in wrong if not is_caught(row, stretch)]
         harmed += [f"{row.name} ({row.score})" for row in ours if row.kind == "right" and row.score != 100]
     return {
         "checks without a wrong server": idle,
@@ -123,16 +127,17 @@ def shortcomings(rows: list[Row], stretch: dict[str, set[str]]) -> dict[str, lis
 def is_caught(row: Row, stretch: set[str]) -> bool:
     """By the check it is meant for; one that breaks no more than a stretch check keeps its points."""
     only_stretch = bool(row.meant) and set(row.meant) <= stretch
-    return bool(set(row.meant) & set(row.lost)) and (row.score < 100 or only_stretch)
+    return bool(set(row.meant) & row.outcomes.keys()) and (row.score < 100 or only_stretch)
 
 
-def page(rows: list[Row], lacks: dict[str, list[str]], times: dict[str, float]) -> str:
+def page(rows: list[Row], lacks: dict[str, list[str]], lines_of: dict[str, list[rubric.Line]]) -> str:
     wrong = [row for row in rows if row.kind == "wrong"]
+    days = sorted({row.date for row in rows})
     lines = [
         "# The matrix: wrong servers against checks",
         "",
-        f"Made by `tox -e matrix` on {date.today()}: {len(wrong)} wrong servers and {len(rows) - len(wrong)} "
-        f"right ones, each through its whole step, on {os.cpu_count()} cores.",
+        f"Made by `tox -e matrix` ({' to '.join(dict.fromkeys((days[0], days[-1])))}): {len(wrong)} wrong servers and "
+        f"{len(rows) - len(wrong)} right ones, each through its whole step, on {os.cpu_count()} cores.",
         "",
         *(f"- {what}: **{len(names)}**{': ' if names else ''}{', '.join(names)}" for what, names in lacks.items()),
         "",
@@ -140,9 +145,9 @@ def page(rows: list[Row], lacks: dict[str, list[str]], times: dict[str, float]) 
         "· it was not run, because the server did not get past the first check.",
         "",
     ]
-    for step in sorted(times):
+    for step in STEPS:
         ours = [row for row in rows if row.step == step]
-        checks = list(dict.fromkeys(check for row in ours for check in row.outcomes))
+        checks = [line.check for line in lines_of[step]]
         lines += [f"## {step}", ""]
         lines += [", ".join(f"{number} {check}" for number, check in enumerate(checks, 1)), ""]
         lines.append("| wrong server | breaks | points | " + " | ".join(map(str, range(1, len(checks) + 1))) + " |")
@@ -158,79 +163,107 @@ def page(rows: list[Row], lacks: dict[str, list[str]], times: dict[str, float]) 
 
 
 def mark(row: Row, check: str) -> str:
-    outcome = row.outcomes.get(check, "passed")
-    if outcome == "passed":
-        return ""
-    if outcome == "not run":
-        return "·"
-    return "◉" if check in row.meant else "●"
+    outcome = row.outcomes.get(check)
+    if outcome == "failed":
+        return "◉" if check in row.meant else "●"
+    return "·" if outcome else ""
 
 
 def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def times_page(rows: list[Row], times: dict[str, float]) -> str:
+def times_page(rows: list[Row]) -> str:
     lines = [
         "# How long a verdict takes",
         "",
-        f"Wall-clock time of `python -m grader NN` as a ratio to the reference's in the same run ({date.today()}).",
+        "Wall-clock time of `python -m grader NN` as a ratio to the reference's, which was graded again after every "
+        f"{EVERY} servers of the same run. Made with the matrix.",
         "",
-        "| step | reference, s | wrong: median | wrong: slowest | right: slowest |",
-        "|---|--:|--:|---|---|",
+        "| step | reference, s | wrong: median | wrong: slowest | right: median | right: slowest |",
+        "|---|--:|--:|---|--:|---|",
     ]
-    for step, reference in times.items():
-        by_kind = {}
+    for step in STEPS:
+        cells = []
         for kind in ("wrong", "right"):
-            ours = sorted((row for row in rows if row.step == step and row.kind == kind), key=lambda row: row.seconds)
-            by_kind[kind] = ours
-        median = by_kind["wrong"][len(by_kind["wrong"]) // 2].seconds / reference
-        worst = [f"{ours[-1].seconds / reference:.1f} ({ours[-1].slug})" for ours in by_kind.values()]
-        lines.append(f"| {step} | {reference:.1f} | {median:.1f} | {worst[0]} | {worst[1]} |")
+            ours = sorted((row for row in rows if row.step == step and row.kind == kind), key=lambda row: row.ratio)
+            cells += [f"{ours[len(ours) // 2].ratio:.1f}", f"{ours[-1].ratio:.1f} ({ours[-1].slug})"]
+        references = sorted(row.reference for row in rows if row.step == step)
+        lines.append(f"| {step} | {references[len(references) // 2]:.1f} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def meant_only(steps: list[str], jobs: int) -> int:
+def meant_only(entries: list[corpus.Entry], jobs: int) -> int:
     """Every wrong server against the checks that are meant to catch it."""
-    entries = [entry for step in steps for entry in corpus.entries("wrong", step)]
+    entries = [entry for entry in entries if entry.kind == "wrong"]
     missed = []
     with ThreadPoolExecutor(jobs) as pool:
         for row in pool.map(lambda entry: grade(entry, meant_only=True), entries):
-            if (
-                "failed" not in {row.outcomes.get(check) for check in row.meant}
-                and row.outcomes.get("answers") != "failed"
-            ):
+            if "failed" not in {row.outcomes.get(check) for check in ("answers", *row.meant)}:
                 missed.append(row.name)
                 print(f"not caught: {row.name}, by {', '.join(row.meant)}", flush=True)
     print(f"{len(entries)} wrong servers, {len(missed)} not caught by the check meant for them")
     return 1 if missed else 0
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--step", help="only this step, 01 to 08: prints the page instead of writing it")
-    parser.add_argument("--jobs", type=int, default=1, help="how many servers at a time")
-    parser.add_argument("--meant", action="store_true", help="only the checks that are meant to catch each")
-    options = parser.parse_args()
-    steps = [step for step in STEPS if options.step in (None, step[:2])]
-    if options.meant:
-        return meant_only(steps, options.jobs)
-    entries = [entry for entry in corpus.entries() if entry.step in steps]
-    times = reference_times(steps)
-    rows: list[Row] = []
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for row in pool.map(grade, entries):
-            rows.append(row)
-            print(f"{row.name:<56} {row.score:>3} {row.seconds:6.1f} s  {', '.join(row.lost[:5])}", flush=True)
-    lacks = shortcomings(rows, {step: stretch_checks(step) for step in steps})
-    if options.step is None:
-        (REPOSITORY / "proofs" / "matrix.md").write_text(page(rows, lacks, times), "utf-8")
-        (REPOSITORY / "proofs" / "times.md").write_text(times_page(rows, times), "utf-8")
-    else:
-        print(times_page(rows, times))
+def kept() -> dict[str, Row]:
+    """The rows of earlier runs, by name, of servers that are still in the corpus."""
+    if not ROWS.exists():
+        return {}
+    rows = [Row(**json.loads(line)) for line in ROWS.read_text("utf-8").splitlines()]
+    names = {entry.name for entry in corpus.entries()}
+    return {row.name: row for row in rows if row.name in names}
+
+
+def keep(rows: dict[str, Row]) -> None:
+    text = "".join(json.dumps(asdict(rows[name])) + "\n" for name in sorted(rows))
+    files.write_whole(ROWS, text)
+
+
+def grade_all(entries: list[corpus.Entry], jobs: int) -> None:
+    """Grade these, `jobs` at a time; a run that is ended keeps what it has."""
+    with ThreadPoolExecutor(jobs) as pool:
+        for at in range(0, len(entries), EVERY):
+            some = entries[at : at + EVERY]
+            references = {step: pool.submit(reference_time, step) for step in {entry.step for entry in some}}
+            rows = kept()
+            for row in pool.map(grade, some):
+                row = replace(row, reference=references[row.step].result())
+                rows[row.name] = row
+                lost = ", ".join(list(row.outcomes)[:5])
+                print(f"{row.name:<56} {row.score:>3} {row.ratio:5.1f} x  {lost}", flush=True)
+            keep(rows)
+
+
+def write_pages() -> int:
+    rows, lines = list(kept().values()), rubric.rubric()
+    lacks = shortcomings(rows, lines)
+    missing = [entry.name for entry in corpus.entries() if entry.name not in kept()]
+    if missing:
+        print(f"{len(missing)} servers have no row yet: no page is written")
+        return 1
+    files.write_whole(PROOFS / "matrix.md", page(rows, lacks, lines))
+    files.write_whole(PROOFS / "times.md", times_page(rows))
     for what, names in lacks.items():
         print(f"{what}: {len(names)}{': ' if names else ''}{', '.join(names)}")
     return 1 if any(lacks.values()) else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="only the servers whose name begins so: wrong/05, say")
+    parser.add_argument("--jobs", type=int, default=1, help="how many servers at a time")
+    parser.add_argument("--meant", action="store_true", help="only the checks that are meant to catch each")
+    parser.add_argument("--page", action="store_true", help="only make the pages anew")
+    options = parser.parse_args()
+    entries = [e for e in corpus.entries() if not options.names or e.name.startswith(tuple(options.names))]
+    if not entries:
+        parser.error(f"no server of the corpus has a name that begins with {' or '.join(options.names)}")
+    if options.meant:
+        return meant_only(entries, options.jobs)
+    if not options.page:
+        grade_all(entries, options.jobs)
+    return write_pages()
 
 
 if __name__ == "__main__":
