@@ -34,6 +34,18 @@ def test_names_of_processes(tree, name):
     assert found.started == 1234 and found.cpu == pytest.approx(250 * kernel.TICK)
 
 
+def test_strangers(tree):
+    """Processes older than a moment are left out of later looks; a namesake that comes later is not."""
+    for pid, started in ((5, 99), (6, 100), (7, 101)):
+        tree.process(pid, started=started)
+    proc = Proc(tree.root)
+    strangers = proc.started_before(100)
+    assert proc.processes().keys() == {5, 6, 7} and proc.processes(strangers).keys() == {6, 7}
+    (tree.root / "5").rename(tree.root / "before")
+    tree.process(5, started=200)
+    assert proc.processes(strangers)[5].started == 200
+
+
 def test_what_has_vanished(tree):
     """What is not there (any more) reads as absent: a process, a thread, a file, a folder, a link."""
     proc = Proc(tree.root)
