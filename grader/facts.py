@@ -156,6 +156,12 @@ class Facts:
                     unwilling.add(row.inode)
         return Sockets(unread, unwilling, self.internal)
 
+    def sockets_as_they_are(self) -> Sockets | None:
+        """The same for a wait that no verdict rests on: who sleeps although there is something to read peeks, or
+        waits for more of it, and does so until we send it."""
+        facts = self.sockets_for_proof()
+        return facts and Sockets(dict.fromkeys(facts.unread, 0), facts.unwilling, facts.internal)
+
     @cached_property
     def internal(self) -> Callable[[str], bool]:
         return is_internal(self.launch.proc, self.launch.output.inode)

@@ -193,9 +193,13 @@ class Prover:
         self.family = family
         self.started = started
         self.last: Look | None = None
-        self.demand = 1.0  # of TURNS and SPIN
+        self.demand()
         self.at_rest = False  # the last proof was one of sleep, not of going round
         self.reset()
+
+    def demand(self, turns: float = 1.0, spin: float | None = None) -> None:
+        """How much of TURNS and of SPIN (the same if not given) make a server one that goes round."""
+        self.turns, self.spin = TURNS * turns, SPIN * (turns if spin is None else spin)
 
     def reset(self) -> None:
         """Something that matters has changed: turns and CPU time count from here."""
@@ -240,9 +244,7 @@ class Prover:
     def goes_round(self, key: tuple[int, int]) -> bool:
         task, base = self.last.tasks[key], self.base[key]
         spun = self.last.processes[task.pid].cpu - self.cpu_base[task.pid]
-        return task.voluntary - base.voluntary >= TURNS * self.demand or (
-            task.state == "R" and spun >= SPIN * self.demand
-        )
+        return task.voluntary - base.voluntary >= self.turns or (task.state == "R" and spun >= self.spin)
 
     def explain(self, tired: set[tuple[int, int]]) -> str:
         self.at_rest = not tired

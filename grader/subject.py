@@ -16,6 +16,8 @@ from grader.proof import AFTER_THE_FIRST, look, timeout_of
 from grader.reply import Reply
 from grader.waiting import Outcome
 
+ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict asks for: none rests on it
+
 
 @dataclass
 class Manners:
@@ -89,19 +91,27 @@ class Server(Facts):
     # Waiting
 
     def until(self, condition: Callable[[], object], patience: float = waiting.PATIENCE) -> Outcome:
-        return waiting.wait(self, condition, patience)
+        self.prover.demand(AFTER_THE_FIRST if self.manners.caught else 1.0)
+        return waiting.wait(self, condition, patience, facts=self.sockets_for_proof)
+
+    def comes(self, condition: Callable[[], object], seconds: float) -> bool:
+        """Whether something that should not come does come, before the server is at rest or so long after."""
+        self.prover.demand(*ENOUGH_TO_SETTLE)
+        return bool(waiting.wait(self, condition, seconds, facts=self.sockets_as_they_are))
 
     def wait_out(self, condition: Callable[[], object], seconds: float) -> Outcome:
         """Let time pass, for a timer of the server's that is known to run, or until the condition holds."""
-        return waiting.wait(self, condition, seconds, prove=False)
+        return waiting.wait(self, condition, seconds, facts=None)
 
     def settle(self, condition: Callable[[], object]) -> bool:
         """Wait for a state that makes a check sharper and that no verdict rests on.
 
-        A correct server may never show it (one that peeks leaves bytes unread): after the first wait in
-        vain the others are short.
+        A correct server may never show it (one that peeks leaves bytes unread): it ends when the server has
+        come to rest, and after the first wait in vain the others are short.
         """
-        settled = bool(self.until(condition, waiting.PATIENCE / (30 if self.manners.unsettled else 6)))
+        self.prover.demand(*ENOUGH_TO_SETTLE)
+        patience = waiting.PATIENCE / (30 if self.manners.unsettled else 6)
+        settled = bool(waiting.wait(self, condition, patience, facts=self.sockets_as_they_are))
         self.manners.unsettled = self.manners.unsettled or not settled
         return settled
 
@@ -120,7 +130,6 @@ class Server(Facts):
         look_at: str = "",
     ) -> None:
         """Demand a state. Raises Finding if it does not come to hold."""
-        self.prover.demand = AFTER_THE_FIRST if self.manners.caught else 1.0
         outcome = self.until(condition, self.patience)
         if not outcome:
             at_once = self.gone() or (outcome.proven and self.prover.at_rest)
@@ -239,7 +248,7 @@ class Server(Facts):
 
     def come_to_rest(self, turns: int = 5) -> None:
         """Wait until what was begun is done: every thread sleeps on, or has gone to sleep so many times
-        since, or, where it never sleeps, has had time for as many rounds."""
+        since, or, where it never sleeps, has had CPU time for as many rounds and to tidy up."""
         begun: dict[tuple[int, int], tuple[int, float]] = {}
         last = look(self.launch.proc, self.launch.family)
 
@@ -251,11 +260,12 @@ class Server(Facts):
                 cpu = last.processes[task.pid].cpu
                 slept, spent = begun.setdefault(key, (task.voluntary, cpu))
                 sleeps_on = key in asleep and timeout_of(self.launch.proc, task) > 0.05
-                if not sleeps_on and task.voluntary < slept + turns and cpu < spent + turns * 0.002:
+                if not sleeps_on and task.voluntary < slept + turns and cpu < spent + 0.15 + turns * 0.001:
                     return False
             return True
 
-        self.settle(resting)
+        settled = self.until(resting, waiting.PATIENCE / (30 if self.manners.unsettled else 6))
+        self.manners.unsettled = self.manners.unsettled or not settled
 
 
 def difference(got: bytes, wanted: bytes) -> str:

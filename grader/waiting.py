@@ -25,7 +25,6 @@ class Watched(Protocol):
 
     def pump(self, seconds: float) -> None: ...
     def matters(self) -> object: ...
-    def sockets_for_proof(self) -> Sockets | None: ...
     def gone(self) -> bool: ...
 
 
@@ -48,9 +47,13 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 def wait(
-    server: Watched, condition: Callable[[], object], patience: float = PATIENCE, *, prove: bool = True
+    server: Watched,
+    condition: Callable[[], object],
+    patience: float = PATIENCE,
+    *,
+    facts: Callable[[], Sockets | None] | None,
 ) -> Outcome:
-    """Wait until condition() is true. prove: end early where it is proven that it will not be.
+    """Wait until condition() is true. facts: what the prover must know to end it early; None: no proof is tried.
 
     The condition is asked again after every proof, so that it is never called false of a state in
     which it held. What is waited for must be absorbing: once true, it stays true by itself.
@@ -74,7 +77,7 @@ def wait(
                 matter, renewed = changed, now
                 server.prover.reset()
             left = patience - (now - renewed)
-            why = prove and server.prover.check(server.sockets_for_proof, now=now, patience=left)
+            why = facts and server.prover.check(facts, now=now, patience=left)
             if why:
                 server.pump(0)
                 held = bool(condition())

@@ -47,7 +47,7 @@ def one_at_a_time(server: Server) -> None:
     first.send(head[:20])
     server.settle(lambda: server.has_read(first))
     others = [server.ask("/page2.txt"), server.ask("/page3.txt")]
-    if server.until(lambda: any(client.received for client in others), patience=3):
+    if server.comes(lambda: any(client.received for client in others), seconds=3):
         server.fail("nobody else is answered while client #1 stalls", "an answer to another client", clients=others)
     server.did("then client #1 sent the rest")
     first.send(head[20:])
