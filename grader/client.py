@@ -52,6 +52,7 @@ class Client:
         self.received = 0
         self.first_bytes = b""
         self.sent_bytes = b""
+        self.last_sent = b""  # the last four bytes of all
         self.reader = ReplyReader()
         self.diary: list[Event] = []
         self.socket = socket.socket()
@@ -79,6 +80,7 @@ class Client:
     def send(self, data: bytes) -> None:
         """Send bytes, or as many as the connection takes now; `pump` sends the rest."""
         self.sent_bytes = (self.sent_bytes + data)[:4096]
+        self.last_sent = (self.last_sent + data)[-4:]
         self.outbox += data
         self.write("sent", excerpt(data))
         self.push()
@@ -178,6 +180,19 @@ class Client:
         elif self.received > ENOUGH:
             self.malformed = self.malformed or f"the answer goes on past {ENOUGH} bytes"
             self.reset()
+
+    def deeds(self) -> str:
+        """What it has done so far, as a clause: "which has ..."."""
+        if self.closed:
+            return "which has left"
+        if not self.reading:
+            return "which has stopped reading"
+        if not self.last_sent:
+            return "which has sent nothing"
+        half = " and shut down its sending side" if any(event.what == "half-closed" for event in self.diary) else ""
+        if self.last_sent != b"\r\n\r\n":
+            return f"which has sent part of a request{half}"
+        return f"which has sent a whole request{half}" if not self.replies else "which has been answered"
 
     def idle_time(self) -> float:
         """Seconds between the last answer and the end of the connection, or now."""

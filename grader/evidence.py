@@ -1,10 +1,18 @@
-"""Where a server stands: each process and thread of its family, the call it is in, and whose the descriptor
-is, in the words of the lesson."""
+"""Where a server stands: each process and thread of its family, the call it is in, whose the descriptor is, and
+the line of server.py, in the words of the lesson; and the likely cause, where these facts name it."""
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from grader import lines
 from grader.client import Client
-from grader.kernel import ESTABLISHED, Task
+from grader.kernel import ESTABLISHED, Process, Task
 from grader.launch import Launch
-from grader.proof import FOREVER, socket_inode, timeout_of
+from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, socket_inode, timeout_of
+
+ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
+MOST_LINES = 12
 
 
 class Names:
@@ -13,6 +21,7 @@ class Names:
     def __init__(self, launch: Launch, clients: list[Client]):
         self.launch = launch
         self.sockets: dict[int, str] = {}
+        self.clients: dict[int, Client] = {}
         for row in launch.sockets.listeners():
             if launch.listener and row.address[1] == launch.listener.address[1]:
                 waiting = f", {row.unread} in its backlog" if row.unread else ", its backlog empty"
@@ -20,9 +29,10 @@ class Names:
         for client in clients:
             row = client.row(launch.sockets)
             if row and row.inode:
-                unread = f"{row.unread} bytes unread" if row.unread else "nothing unread"
+                self.clients[row.inode] = client
+                unread = f"{row.unread} bytes of it unread" if row.unread else "nothing unread"
                 stuck = f", {row.unsent} bytes not yet taken by the client" if row.unsent else ""
-                self.sockets[row.inode] = f"{client.name}'s socket, {unread}{stuck}"
+                self.sockets[row.inode] = f"{client.name}'s socket, {client.deeds()}; {unread}{stuck}"
 
     def of(self, target: str) -> str:
         inode = socket_inode(target)
@@ -31,31 +41,163 @@ class Names:
         return self.sockets.get(inode, "a socket of its own")
 
 
-def where_it_stands(launch: Launch, clients: list[Client], limit: int = 12) -> list[str]:
-    """One line a thread; above `limit` lines, those alike are counted."""
-    family = launch.family()
-    if not any(process.state not in "ZX" for process in family.values()):
-        return [how_it_ended(launch)]
-    names = Names(launch, clients)
-    lines: list[str] = []
-    for pid, process in family.items():
-        role = "main process" if pid == launch.pid else "process"
-        if process.state in "ZX":
-            lines.append(f"{role} {pid}: a zombie (ended, and its parent {process.parent} has not waited for it)")
-            continue
-        tasks = launch.proc.tasks(pid)
-        for task in tasks:
-            thread = f", thread {task.tid}" if len(tasks) > 1 else ""
-            lines.append(f"{role} {pid}{thread}: {doing(launch, task, names)}")
-    if len(lines) > limit:
-        lines = [*lines[:limit], f"and {len(lines) - limit} more processes and threads"]
-    backlog = [row for row in launch.sockets.listeners() if launch.listener and row.inode == launch.listener.inode]
-    lines += [backlog_words(row.unread, row.unsent) for row in backlog if row.unread]
-    return lines
+@dataclass(frozen=True)
+class Place:
+    """One thread at the moment of the failure. `target` is what its call's descriptor refers to, "" if it has none."""
+
+    process: Process
+    task: Task
+    target: str
+    words: str
+
+    @property
+    def inode(self) -> int | None:
+        return socket_inode(self.target)
 
 
-def backlog_words(waiting: int, most: int) -> str:
-    return f"{waiting} connection{' waits' if waiting == 1 else 's wait'} in the backlog (it takes {most})"
+class Moment:
+    """All that is known of a server at one moment. What the kernel says is read first; then the server's Python
+    is asked for its lines, if it is to be (`ask`): a server that was asked is good for nothing else."""
+
+    def __init__(self, launch: Launch, clients: list[Client], *, ask: bool = False):
+        self.launch = launch
+        self.family = launch.family()
+        self.names = Names(launch, clients)
+        self.places = [
+            Place(process, task, target_of(launch, task), doing(launch, task, self.names))
+            for pid, process in self.family.items()
+            if process.state not in "ZX"
+            for task in launch.proc.tasks(pid)
+        ]
+        self.zombies = [process for process in self.family.values() if process.state in "ZX"]
+        self.held = {p.process.pid: launch.proc.descriptors(p.process.pid) for p in self.places}
+        listener = launch.listener
+        rows = launch.sockets.listeners() if listener else []
+        self.backlog = [row for row in rows if listener and row.inode == listener.inode and row.unread]
+        self.lines = lines.ask(launch) if ask and self.places else lines.Lines()
+
+    def name(self, process: Process) -> str:
+        return "main process" if process.pid == self.launch.pid else "process"
+
+    def line(self, place: Place) -> lines.Line | None:
+        return self.lines.threads.get((place.task.pid, place.task.tid))
+
+    def who(self, place: Place) -> str:
+        several = sum(other.process.pid == place.process.pid for other in self.places) > 1
+        return f"{self.name(place.process)} {place.process.pid}" + (f", thread {place.task.tid}" if several else "")
+
+    @property
+    def matters(self) -> lines.Line | None:
+        """The line of the thread that matters: one that waits for a client, else the main thread's, else any."""
+        on_client = [place for place in self.places if place.inode in self.names.clients]
+        known = (self.line(place) for place in [*on_client, *self.places])
+        return next((line for line in known if line), next(iter(self.lines.threads.values()), None))
+
+    def words(self) -> list[str]:
+        """A line for each thread, zombie and backlog; of many that are alike, the first and how many."""
+        if not self.places:
+            return [how_it_ended(self.launch)]
+        said: list[tuple[str, str]] = []
+        for place in self.places:
+            line = self.line(place)
+            source = f"; {line}" if line else ""
+            said.append((f"{self.who(place)}: {place.words}{source}", f"{place.task.call} {kind(place.target)} {line}"))
+        shown = counted(said)
+        if len(self.zombies) > ALIKE:
+            shown.append(f"{len(self.zombies)} zombies (they have ended, and nobody has waited for them)")
+        else:
+            shown += [
+                f"{self.name(z)} {z.pid}: a zombie (ended, and its parent {z.parent} has not waited for it)"
+                for z in self.zombies
+            ]
+        for pid, places in self.lines.greenlets.items():
+            shown += counted([(f"greenlet of process {pid}: {place}", str(place)) for place in places])
+        if len(shown) > MOST_LINES:
+            shown = [*shown[:MOST_LINES], f"and {len(shown) - MOST_LINES} more lines like these"]
+        return shown + [backlog_words(row.unread, row.unsent) for row in self.backlog]
+
+    def cause(self, printed: str, in_question: Iterable[Client]) -> str:
+        """What these facts name as the cause; "" if they name none."""
+        return traceback_in(printed, self.launch) or self.kept_open(in_question) or self.waited_for() or ""
+
+    def kept_open(self, in_question: Iterable[Client]) -> str:
+        """Who holds the socket of a client that waits for the end of the stream, or that two processes hold."""
+        for inode, client in self.names.clients.items():
+            holders = [
+                (pid, number)
+                for pid, table in self.held.items()
+                for number, target in table.items()
+                if socket_inode(target) == inode
+            ]
+            pids = {pid for pid, _ in holders}
+            answered = bool(client.replies) and not client.ended
+            if client in in_question and holders and (answered or (len(pids) > 1 and self.launch.pid in pids)):
+                words = [f"descriptor {number} of {self.name(self.family[pid])} {pid}" for pid, number in holders[:4]]
+                return f"{client.name}'s socket is {'still open' if answered else 'held twice'}: {', '.join(words)}"
+        return ""
+
+    def waited_for(self) -> str:
+        """A thread that serves one client only, while others wait."""
+        main = next((place for place in self.places if place.task.tid == self.launch.pid), None)
+        on_client = [p for p in self.places if p.inode in self.names.clients and p.task.call in (*RECEIVE, *SEND)]
+        others = f"; meanwhile {backlog_words(self.backlog[0].unread)}" if self.backlog else ""
+        if main in on_client and (others or len(self.names.clients) > 1):
+            client = self.names.clients[main.inode]  # type: ignore[index, union-attr]
+            what = "for more bytes of" if main.task.call in RECEIVE else "for room to send to"  # type: ignore[union-attr]
+            return f"the main thread waits {what} {client.name}, {client.deeds()}{others}"
+        if main and on_client and (others or main.task.call not in ACCEPT):
+            other = on_client[0]
+            client = self.names.clients[other.inode]  # type: ignore[index]
+            if main.task.call in ("wait4", "waitid", "futex"):
+                how = "a child" if main.task.call != "futex" else "a thread (a lock, or a join)"
+                return f"the main thread waits for {how}, and {self.who(other)} waits for {client.name}{others}"
+        return ""
+
+
+def target_of(launch: Launch, task: Task) -> str:
+    if task.call in ("poll", "ppoll", "select", "pselect6", "futex", "nanosleep", "clock_nanosleep", "wait4", "waitid"):
+        return ""
+    return launch.proc.descriptors(task.pid).get(task.descriptor, "")
+
+
+def kind(target: str) -> str:
+    return target.partition(":")[0]
+
+
+def counted(said: list[tuple[str, str]]) -> list[str]:
+    """Lines with what makes them alike: of more than ALIKE of a kind, the first and how many others."""
+    shown = []
+    seen: dict[str, int] = {}
+    total = {key: sum(other == key for _, other in said) for _, key in said}
+    for text, key in said:
+        seen[key] = seen.get(key, 0) + 1
+        if total[key] <= ALIKE or seen[key] == 1:
+            shown.append(text)
+        elif seen[key] == 2:
+            shown.append(f"and {total[key] - 1} more, alike but for the client or the descriptor")
+    return shown
+
+
+def traceback_in(printed: str, launch: Launch) -> str:
+    """The last traceback that was printed, in a line: its exception and the line of server.py."""
+    parts = printed.split("Traceback (most recent call last):\n")
+    if len(parts) < 2:
+        return ""
+    text = parts[-1].splitlines()
+    raised = next((line for line in text if line and not line.startswith((" ", "\t"))), "")
+    places = re.findall(rf'File "{re.escape(str(launch.script))}", line (\d+), in (\S+)', parts[-1])
+    where = f" (server.py line {places[-1][0]}, in {places[-1][1]})" if places else ""
+    return f"it printed a traceback: {raised[:200]}{where}" if raised else ""
+
+
+def where_it_stands(launch: Launch, clients: list[Client]) -> list[str]:
+    """A line for each thread, without asking for lines of server.py."""
+    return Moment(launch, clients).words()
+
+
+def backlog_words(waiting: int, most: int = 0) -> str:
+    takes = f" (it takes {most})" if most else ""
+    return f"{waiting} connection{' waits' if waiting == 1 else 's wait'} in the backlog{takes}"
 
 
 def how_it_ended(launch: Launch) -> str:

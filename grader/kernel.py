@@ -209,8 +209,15 @@ class Proc:
 
     def catches(self, pid: int, signal_number: int) -> bool:
         """Whether a process has a handler of its own for a signal."""
+        return self.in_mask(pid, "SigCgt:", signal_number)
+
+    def blocks(self, pid: int, signal_number: int) -> bool:
+        """Whether the main thread of a process blocks a signal."""
+        return self.in_mask(pid, "SigBlk:", signal_number)
+
+    def in_mask(self, pid: int, name: str, signal_number: int) -> bool:
         for line in self.read(pid, "status").splitlines():
-            if line.startswith("SigCgt:"):
+            if line.startswith(name):
                 return bool(int(line.split()[1], 16) >> (signal_number - 1) & 1)
         return False
 

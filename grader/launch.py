@@ -101,14 +101,14 @@ class Clock:
     """A clock of our own for a server's Python: the true one, and so many seconds more as we say.
 
     It lets a check ask what becomes of a client that has been silent for most of a minute without waiting
-    for it. Python's `time` functions follow it (grader/clock/sitecustomize.py); the kernel's time-outs do
+    for it. Python's `time` functions follow it (grader/inside/sitecustomize.py); the kernel's time-outs do
     not, but those can be seen.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.path.write_bytes(bytes(16))
-        self.environment = {"PYTHONPATH": str(Path(__file__).parent / "clock"), "EIGHT_SERVERS_CLOCK": str(path)}
+        self.environment = {"EIGHT_SERVERS_CLOCK": str(path)}
 
     def advance(self, seconds: float) -> None:
         """All later readings are so many seconds ahead of the truth."""
@@ -158,6 +158,9 @@ class Launch:
         self.sockets = sockets(self.proc)
         self.arguments = arguments
         self.script = script
+        self.source = script.read_bytes()
+        self.lines = folder.with_name(f"{folder.name}-lines")  # where its processes say which line they are in
+        self.lines.mkdir()
         self.token = secrets.token_hex(8)
         self.output = Output()
         self.started = time.monotonic()
@@ -186,6 +189,8 @@ class Launch:
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(Path(__file__).parent / "inside"),
+            "EIGHT_SERVERS_LINES": str(self.lines),
             TOKEN: self.token,
         }
 

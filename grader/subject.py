@@ -1,6 +1,7 @@
 """The server under test as the checks see it: clients to send, facts to ask, verdicts to demand."""
 
 import select
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,31 +151,47 @@ class Server(Facts):
         clients: list[Client] | None = None,
     ) -> None:
         """Raise a Finding with all the evidence of this moment."""
-        everyone = self.clients + self.departed
+        printed = self.launch.output.text(self.printed_before)
+        moment = evidence.Moment(self.launch, self.known, ask=True)
+        line = moment.matters
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
             did=list(self.told),
             how=how,
-            stood=evidence.where_it_stands(self.launch, everyone),
+            stood=moment.words(),
+            cause=moment.cause(printed, clients or self.clients),
+            line=line.number if line and line.file == "server.py" else 0,
             look_at=look_at,
             repeat=self.by_hand(clients[0] if clients else None),
-            printed=self.launch.output.text(self.printed_before)[-2000:],
+            printed=printed[-2000:],
         )
 
     def by_hand(self, client: Client | None) -> str:
-        """A line that repeats what a client did: curl for a whole plain GET, else Python."""
+        """A line for bash that repeats what a client did, at a server on the default port.
+
+        curl for a plain GET, else Python; before it, where others stall, a connection that stalls too.
+        """
         if client is None or not 0 < len(client.sent_bytes) < 1000:
             return ""
         sent = client.sent_bytes
         words = sent.split(b"\r\n")[0].split(b" ")
-        if sent.endswith(b"\r\n\r\n") and sent.count(b"\r\n") == 3 and len(words) == 3 and words[0] == b"GET":
-            target = words[1].decode("latin-1").replace("'", "%27")
-            return f"curl -v --path-as-is --max-time 5 'http://127.0.0.1:7890{target}'"
-        return (
-            "python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', 7890)); "
-            f's.sendall({sent!r}); s.settimeout(5); print(s.recv(65536))"'
-        )
+        plain = sent.endswith(b"\r\n\r\n") and sent.count(b"\r\n") == 3 and len(words) == 3 and words[0] == b"GET"
+        if not plain:
+            return (
+                (
+                    "python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', 7890)); "
+                    f's.sendall({sent!r}); s.settimeout(5); print(s.recv(65536))"'
+                )
+                .replace("$", "\\$")
+                .replace("`", "\\`")
+            )
+        stalled = [other for other in self.clients if other is not client and other.reading and not other.replies]
+        target = words[1].decode("latin-1")
+        if stalled and target in self.root.files:
+            target = "/index.html"  # the learner's site has no other of ours
+        line = f"curl -v --path-as-is --max-time 5 {shlex.quote(f'http://127.0.0.1:7890{target}')}"
+        return f"exec 3<>/dev/tcp/127.0.0.1/7890; printf 'GET / HT' >&3; {line}; exec 3>&-" if stalled else line
 
     # What a client is answered
 

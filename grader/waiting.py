@@ -40,10 +40,10 @@ class Outcome:
         return self.held
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait for something on this machine that is no business of the server's."""
+def wait_for(condition: Callable[[], object], nap: float = LONGEST) -> None:
+    """Wait for something on this machine that no verdict rests on."""
     while not condition():
-        time.sleep(LONGEST)
+        time.sleep(nap)
 
 
 def wait(

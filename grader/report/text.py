@@ -39,6 +39,8 @@ def failure(finding: Finding) -> str:
     if finding.how:
         parts.append(paragraph("known", finding.how))
     parts += [paragraph("stood" if n == 0 else "", place) for n, place in enumerate(finding.stood)]
+    if finding.cause:
+        parts.append(paragraph("likely", finding.cause))
     if finding.printed.strip():
         last = printable(finding.printed).rstrip().splitlines()[-6:]
         parts += [f"    {'printed' if n == 0 else '':<9} | {text[:160]}" for n, text in enumerate(last)]

@@ -1,0 +1,107 @@
+"""Which line of the learner's program each thread and greenlet of a server is in.
+
+The server's Python says it itself, on a signal for which `grader/inside/sitecustomize.py` has set a handler. The
+signal interrupts the call in which a thread sleeps (it is begun again, PEP 475): so it is sent only when the
+verdict is made and everything else has been noted, and a server that was asked serves no other check.
+What comes back is the word of a stranger: bounded, taken apart with care, and never more than a hint.
+"""
+
+import ast
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader import waiting
+from grader.launch import Launch
+
+ASK = 59  # grader/inside/sitecustomize.py
+MOST_BYTES, MOST_PROCESSES = 1 << 20, 64
+ANSWER_WITHIN = waiting.PATIENCE / 6  # seconds, after which a hint is not worth more waiting
+
+
+@dataclass(frozen=True)
+class Line:
+    """A place in the learner's program. `file` is relative to the folder of server.py."""
+
+    file: str
+    number: int
+    function: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"{self.file} line {self.number}"
+        where += f", in {self.function}" if self.function != "<module>" else ""
+        return f"{where}: {self.text}" if self.text else where
+
+
+@dataclass
+class Lines:
+    """What the processes answered: by thread (0: one whose id is not known), and the greenlets of each process."""
+
+    threads: dict[tuple[int, int], Line] = field(default_factory=dict)
+    greenlets: dict[int, list[Line]] = field(default_factory=dict)
+
+
+def ask(launch: Launch) -> Lines:
+    """Ask every process that listens to the question. Those that have thrown the handler away say nothing."""
+    found = Lines()
+    asked = [pid for pid, process in launch.family().items() if process.state not in "ZXTt" and listens(launch, pid)]
+    asked = asked[:MOST_PROCESSES]
+    for pid in asked:
+        try:
+            os.kill(pid, ASK)
+        except (ProcessLookupError, PermissionError):
+            continue
+    give_up = time.monotonic() + ANSWER_WITHIN
+
+    def answered() -> bool:
+        missing = [pid for pid in asked if not (launch.lines / str(pid)).exists()]
+        return time.monotonic() > give_up or not any(map(launch.proc.process, missing))
+
+    waiting.wait_for(answered, 0.001)
+    for pid in asked:
+        read_answer(launch, pid, found)
+    return found
+
+
+def listens(launch: Launch, pid: int) -> bool:
+    """Whether the handler is there, and no thread that could take the signal blocks it."""
+    return launch.proc.catches(pid, ASK) and not launch.proc.blocks(pid, ASK)
+
+
+def read_answer(launch: Launch, pid: int, found: Lines) -> None:
+    try:
+        with open(os.open(launch.lines / str(pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            text = file.read(MOST_BYTES).decode("ascii", "replace")
+    except OSError:
+        return
+    kind, tid, placed = "", 0, True
+    for words in (line.split("\t") for line in text.split("\n")):
+        if words[0] in ("thread", "greenlet") and len(words) == 2:
+            kind, tid, placed = words[0], int(words[1]) if words[1].isdigit() else 0, False
+        elif words[0] == "frame" and len(words) == 4 and not placed and (line := place(launch, words[1:])):
+            placed = True
+            if kind == "thread":
+                found.threads[pid, tid] = line
+            else:
+                found.greenlets.setdefault(pid, []).append(line)
+
+
+def place(launch: Launch, words: list[str]) -> Line | None:
+    """A frame as a line of the learner's program; None if it belongs to somebody else's."""
+    try:
+        number, function, file = int(words[0]), ast.literal_eval(words[1]), Path(ast.literal_eval(words[2]))
+        name = file.relative_to(launch.script.parent)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    if not isinstance(function, str) or ".." in name.parts:
+        return None
+    return Line(str(name)[:80], number, function[:80], text_of(launch, name, number))
+
+
+def text_of(launch: Launch, name: Path, number: int) -> str:
+    """The source of a line, as it was handed in."""
+    source = launch.source if str(name) == launch.script.name else b""
+    lines = source.decode("utf-8", "replace").splitlines()
+    return lines[number - 1].strip()[:120] if 0 < number <= len(lines) else ""
