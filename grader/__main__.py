@@ -1,12 +1,28 @@
 """`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
 
 import argparse
+import hashlib
+import importlib
+import os
 import signal
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from grader import STEPS, patience_factor
-from grader.report.files import why_not_writable
+from grader.record import Result
+from grader.report import classroom, files, github, text
+
+#: Option -> the module in grader/report whose `render` writes it, and what it is.
+FORMATS = {
+    "results": ("gradescope", "the result as JSON, as Gradescope reads it"),
+    "html": ("page", "the result as a page with pictures of what happened"),
+    "json": ("records", "all that is known, as JSON of our own (grader/report/result.schema.json)"),
+    "junit": ("junit", "the result as JUnit XML"),
+    "exercism": ("exercism", "the result as an Exercism test runner writes it, version 3"),
+    "classroom": ("classroom", "the result as Classroom 50 reads it"),
+}
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -15,61 +31,78 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("step", help="01 to 08, or all")
     parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
-    parser.add_argument("--results", type=Path, help="write the result there as Gradescope's JSON")
+    for name, (_, what) in FORMATS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     return parser.parse_args(argv)
 
 
-def main() -> int:
-    options = arguments()
+def why_not(options: argparse.Namespace) -> str:
+    """What keeps us from grading, in a line that says what to do; "" if nothing does."""
     if sys.platform != "linux":
-        print("Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container.", file=sys.stderr)
-        return 2
+        return "Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container."
     try:
         patience_factor()
     except ValueError:
-        print("EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline.", file=sys.stderr)
+        return "EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline."
+    paths: dict[Path, str] = {}
+    for name in FORMATS:
+        path = getattr(options, name)
+        if path is None:
+            continue
+        if why := files.why_not_writable(path) or (name == "classroom" and classroom.missing()):
+            return f"--{name}: {why}"
+        if other := paths.get(path.absolute()):
+            return f"--{name} and --{other} name the same file; give each its own"
+        paths[path.absolute()] = name
+    return ""
+
+
+def main() -> int:
+    options = arguments()
+    if why := why_not(options):
+        print(why, file=sys.stderr)
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if options.results and (why := why_not_writable(options.results)):
-        print(f"--results: {why}", file=sys.stderr)
-        return 2
-    if options.step == "all":
-        return grade_all(options)
-    return grade(options, options.step)[1]
+    steps = STEPS if options.step == "all" else (options.step,)
+    with github.silenced() if github.on() else nullcontext():
+        results = [grade(options, step) for step in steps]
+        if len(steps) > 1:
+            print(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
+        write_reports(options, results)
+    if github.on():
+        print("\n".join(github.annotations(results)), flush=True)
+        github.write_summary(results)
+    return max(result.status for result in results)
 
 
-def grade_all(options: argparse.Namespace) -> int:
-    from grader.report import files, gradescope
-
-    graded = [grade(options, step, write=False) for step in STEPS]
-    results = [result for result, _ in graded]
-    if options.results:
-        files.write_whole(options.results, gradescope.together(results))
-    total = sum(result.score for result in results)
-    print(f"\nall steps: {total} of {100 * len(STEPS)} points")
-    return max(status for _, status in graded)
+def write_reports(options: argparse.Namespace, results: list[Result]) -> None:
+    for name, (module, _) in FORMATS.items():
+        if path := getattr(options, name):
+            files.write_whole(path, importlib.import_module(f"grader.report.{module}").render(results))
+            if name == "html":
+                print(f"picture: {os.path.relpath(path)}", flush=True)
 
 
-def grade(options: argparse.Namespace, name: str, write: bool = True):  # type: ignore[no-untyped-def]
+def grade(options: argparse.Namespace, name: str) -> Result:
+    """Grade one step and say on the terminal what came of it."""
     from grader.finding import CannotGrade
     from grader.grading import Grading, step_named
-    from grader.record import Result
-    from grader.report import files, gradescope, text
     from grader.run import run
 
-    result = Result(name, str(options.submission))
+    result = Result(name, str(options.submission), when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     try:
         result.step = step_named(name)
         grading = Grading(options.submission, result.step, options.python)
     except CannotGrade as error:
         result.error = str(error)
     else:
+        result.script, result.sha256 = str(grading.script), hashlib.sha256(grading.source).hexdigest()
         try:
             print(f"{result.step}: {options.submission}", flush=True)
             run(grading, result, select=options.k)
@@ -79,13 +112,8 @@ def grade(options: argparse.Namespace, name: str, write: bool = True):  # type: 
             grading.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
-    if options.results and write:
-        files.write_whole(options.results, gradescope.results(result))
-    if result.error:
-        print(text.summary(result), file=sys.stderr)
-    else:
-        print(text.summary(result), flush=True)
-    return result, result.status
+    print(text.summary(result), file=sys.stderr if result.error else sys.stdout, flush=True)
+    return result
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ class Event(NamedTuple):
     """A line of the diary: seconds by time.monotonic(), what happened, and the bytes or words of it."""
 
     time: float
-    what: str  # connecting, connected, sent, received, replied, half-closed, reset, closed, ended, malformed
+    what: str  # connecting, connected, sent, asked, received, replied, stops reading, reads on, half-closed,
+    # reset, closed, ended, malformed; asked: sent, and what was sent so far ends in a blank line
     detail: str
 
 
@@ -82,7 +83,7 @@ class Client:
         self.sent_bytes = (self.sent_bytes + data)[:4096]
         self.last_sent = (self.last_sent + data)[-4:]
         self.outbox += data
-        self.write("sent", excerpt(data))
+        self.write("asked" if self.last_sent == b"\r\n\r\n" else "sent", excerpt(data))
         self.push()
 
     def push(self) -> None:
@@ -121,6 +122,10 @@ class Client:
         if not self.ended:
             self.ended = how
             self.write("ended", f"{how}{': ' if detail else ''}{detail}")
+
+    def stop_reading(self) -> None:
+        self.reading = False
+        self.write("stops reading")
 
     def read_on(self) -> None:
         self.reading = True

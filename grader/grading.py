@@ -46,6 +46,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.servers: list[Server] = []  # those that the check that runs has used
         self.manners = Manners()
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
@@ -106,7 +107,9 @@ class Grading:
         return server
 
     def subject(self, launch: Launch) -> Server:
-        return Server(launch, self.root, self.manners, long=self.long)
+        server = Server(launch, self.root, self.manners, long=self.long)
+        self.servers.append(server)
+        return server
 
     @staticmethod
     def wait_for_listener(server: Server) -> None:
@@ -161,8 +164,8 @@ class Shared:
     def get(self) -> Server:
         if self.server is None:
             self.server = self.grading.start()
-        self.server.told.clear()
-        self.server.named = 0
+        self.server.begin()
+        self.grading.servers = [self.server]
         self.server.printed_before = self.server.launch.output.total
         return self.server
 

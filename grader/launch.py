@@ -4,10 +4,13 @@ The grader is the family's subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): an orph
 forked or whatever session it fled to, becomes the grader's child, so that nothing escapes the end.
 """
 
+import array
 import ctypes
+import fcntl
 import os
 import resource
 import secrets
+import select
 import shutil
 import signal
 import stat
@@ -15,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections import deque
@@ -66,8 +70,13 @@ class Output:
         self.thread.start()
 
     def drain(self) -> None:
-        while chunk := os.read(self.reader, 1 << 16):
-            with self.lock:
+        ready = select.poll()
+        ready.register(self.reader)
+        while ready.poll():
+            with self.lock:  # so that what is no longer in the pipe is in our hands
+                chunk = os.read(self.reader, 1 << 16)
+                if not chunk:
+                    return
                 self.total += len(chunk)
                 room = self.HEAD - len(self.head)
                 if room > 0:
@@ -77,6 +86,13 @@ class Output:
                     self.tail_size += len(chunk)
                 while self.tail_size - len(self.tail[0] if self.tail else b"") > self.TAIL:
                     self.tail_size -= len(self.tail.popleft())
+
+    def behind(self) -> bool:
+        """Whether something that the server has printed still waits in the pipe."""
+        size = array.array("i", [0])
+        with self.lock:
+            fcntl.ioctl(self.reader, termios.FIONREAD, size)
+        return size[0] > 0
 
     def text(self, since: int = 0) -> str:
         """What was printed from byte `since` on; a cut in the middle is said where it is."""

@@ -52,7 +52,7 @@ class Grader:
             title = inspect.cleandoc(item.obj.__doc__ or item.name).split("\n\n")[0].replace("\n", " ")
             stretch = item.get_closest_marker("stretch") is not None
             worth = int(mark.args[0]) if mark else 0
-            check = Check(item.name.removeprefix("test_"), title, worth, stretch)
+            check = Check(item.name.removeprefix("test_"), title, worth, stretch, code=inspect.getsource(item.obj))
             self.checks[item.nodeid] = check
             self.result.checks.append(check)
             self.gate = self.gate or check
@@ -71,13 +71,17 @@ class Grader:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function):  # type: ignore[no-untyped-def]
-        """No check of a shared server ends without a probe: it must still serve."""
-        result = yield
-        server = pyfuncitem.funcargs.get("server")
-        if isinstance(server, Server):
-            server.leave()
-            server.probe()
-        return result
+        """No check of a shared server ends without a probe: it must still serve. Then its story is told."""
+        try:
+            result = yield
+            server = pyfuncitem.funcargs.get("server")
+            if isinstance(server, Server):
+                server.leave()
+                server.probe()
+            return result
+        finally:
+            self.checks[pyfuncitem.nodeid].stories = [server.story() for server in self.run.servers]
+            self.run.servers.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]

@@ -15,12 +15,14 @@ FULL = 100
 class Story:
     """What happened in a check, for the picture. Times are seconds by time.monotonic().
 
-    events: (time, client, what, detail), in the words of `client.Event`. sights: (time, what the server's
-    processes and threads were doing, a line each). left_out: how many clients are not told of.
+    did: what was tried, in sentences. events: (time, client, what, detail), in the words of `client.Event`.
+    sights: (time, what the server's processes and threads were doing, a line each). left_out: how many
+    clients are not told of.
     """
 
     began: float
     ended: float
+    did: list[str] = field(default_factory=list)
     events: list[tuple[float, str, str, str]] = field(default_factory=list)
     sights: list[tuple[float, list[str]]] = field(default_factory=list)
     left_out: int = 0
@@ -40,6 +42,7 @@ class Check:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     stories: list[Story] = field(default_factory=list)  # one for each server that it used
+    code: str = ""  # the source of the check itself
 
     @property
     def earned(self) -> int:
@@ -48,10 +51,16 @@ class Check:
 
 @dataclass
 class Result:
-    """A graded step. `error` is set when nothing could be graded, and says why."""
+    """A graded step. `error` is set when nothing could be graded, and says why.
+
+    script: the path of server.py as given; sha256: of its bytes; when: the start, UTC, ISO 8601.
+    """
 
     step: str
     submission: str
+    script: str = ""
+    sha256: str = ""
+    when: str = ""
     checks: list[Check] = field(default_factory=list)
     todo: str = ""
     error: str = ""

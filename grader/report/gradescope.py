@@ -4,22 +4,17 @@ Format: https://gradescope-autograders.readthedocs.io/en/latest/specs/
 """
 
 import json
+from typing import Any
 
 from grader.record import FULL, NOT_RUN, PASSED, Check, Result
 from grader.report import text
-
-
-def output(check: Check) -> str:
-    if check.finding:
-        return text.failure(check.finding)
-    return "" if check.outcome == PASSED else f"{check.outcome}: {text.printable(check.reason)}"
 
 
 def entry(check: Check) -> dict[str, object]:
     data: dict[str, object] = {
         "name": check.title,
         "status": "passed" if check.outcome == PASSED else "failed",
-        "output": "\n".join([output(check), *check.notes]).strip("\n"),
+        "output": "\n".join([text.story(check), *check.notes]).strip("\n"),
         "tags": ["stretch"] if check.stretch else [],
         "extra_data": {"check": check.name, "outcome": check.outcome, "seconds": round(check.seconds, 3)},
     }
@@ -28,24 +23,31 @@ def entry(check: Check) -> dict[str, object]:
     return data
 
 
-def together(results_of_steps: list[Result]) -> str:
-    """All steps in one file: the tests' names begin with the step, the score is out of 100 a step."""
-    files = [json.loads(results(result)) for result in results_of_steps]
+def render(results: list[Result]) -> str:
+    """Of several steps the tests' names begin with the step, and the score is out of 100 a step."""
+    return as_json(of_step(results[0]) if len(results) == 1 else together(results))
+
+
+def as_json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
+def together(results: list[Result]) -> dict[str, Any]:
+    files = [of_step(result) for result in results]
     for file in files:
         for test in file["tests"]:
             test["name"] = f"{file['extra_data']['step']}: {test['name']}"
             test["extra_data"] = {**test.get("extra_data", {}), "step": file["extra_data"]["step"]}
-    data = {
+    return {
         "score": sum(file["score"] for file in files),
         "execution_time": round(sum(file["execution_time"] for file in files), 3),
         "output": "\n".join(f"{file['extra_data']['step']}: {file['output']}" for file in files),
         "tests": [test for file in files for test in file["tests"]],
         "extra_data": {"status": max(file["extra_data"]["status"] for file in files)},
     }
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
-def results(result: Result) -> str:
+def of_step(result: Result) -> dict[str, Any]:
     tests = [entry(check) for check in result.checks]
     if result.error:
         reason = text.printable(result.error)
@@ -56,11 +58,10 @@ def results(result: Result) -> str:
         words.append(f"{not_run} checks were not run")
     if result.todo:
         words.append(f"next: {text.printable(result.todo)}")
-    data = {
+    return {
         "score": result.score,
         "execution_time": round(result.seconds, 3),
         "output": "\n".join(words),
         "tests": tests,
         "extra_data": {"step": result.step, "status": result.status},
     }
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"

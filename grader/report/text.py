@@ -13,7 +13,7 @@ def printable(text: str) -> str:
     """Text of others without what could act on a terminal or a log: control characters are shown escaped."""
     return "".join(
         c
-        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cn", "Cs", "Zl", "Zp")
         else c.encode("unicode_escape", "surrogatepass").decode()
         for c in text
     )
@@ -32,6 +32,13 @@ def paragraph(label: str, text: str) -> str:
     )
 
 
+def last_lines(printed: str, most: int = 6, longest: int = 160) -> list[str]:
+    """The end of what a server printed; what is left out is said."""
+    lines = printable(printed).rstrip().splitlines()
+    cut = [line if len(line) <= longest else f"{line[:longest]} [... {len(line)} characters]" for line in lines[-most:]]
+    return [f"[... {len(lines) - most} lines before]", *cut] if len(lines) > most else cut
+
+
 def failure(finding: Finding) -> str:
     """A finding as did / expected / saw / look at."""
     parts = [paragraph("did", "; ".join(finding.did))] if finding.did else []
@@ -42,13 +49,21 @@ def failure(finding: Finding) -> str:
     if finding.cause:
         parts.append(paragraph("likely", finding.cause))
     if finding.printed.strip():
-        last = printable(finding.printed).rstrip().splitlines()[-6:]
-        parts += [f"    {'printed' if n == 0 else '':<9} | {text[:160]}" for n, text in enumerate(last)]
+        parts += [
+            f"    {'printed' if n == 0 else '':<9} | {text}" for n, text in enumerate(last_lines(finding.printed))
+        ]
     if finding.repeat:
         parts.append(f"    {'by hand':<9} {printable(finding.repeat)}")
     if finding.look_at:
         parts.append(paragraph("look at", finding.look_at))
     return "\n".join(parts)
+
+
+def story(check: Check) -> str:
+    """What there is to say of a check that was not passed: its finding, or the outcome with its reason."""
+    if check.finding:
+        return failure(check.finding)
+    return "" if check.outcome == PASSED else f"{check.outcome}: {printable(check.reason)}"
 
 
 def summary(result: Result) -> str:

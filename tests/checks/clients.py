@@ -52,7 +52,7 @@ def stuck_readers(server: Server, count: int) -> list[Client]:
     readers = []
     for _ in range(count):
         client = server.client(window=TINY)
-        client.reading = False
+        client.stop_reading()
         client.send(request("/big.bin"))
         readers.append(client)
 

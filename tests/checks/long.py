@@ -85,7 +85,7 @@ def closes_after_big(server: Server) -> None:
     server.did("asked for a file of several MiB with `Connection: close`, read nothing for a while, then all")
     big = server.root.big
     client = server.client(window=clients.TINY)
-    client.reading = False
+    client.stop_reading()
     client.send(request("/big.bin", headers=("Connection: close",)))
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
     server.come_to_rest()
@@ -193,7 +193,7 @@ def pipelined_slowly_read(server: Server) -> None:
     server.did("sent three requests for large files at once, read nothing for a while, then all")
     server.root.big  # noqa: B018 - writes the file
     client = server.client(window=clients.TINY)
-    client.reading = False
+    client.stop_reading()
     targets = ("/large.bin", "/big.bin", "/page1.txt")
     client.send(b"".join(map(request, targets)))
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
