@@ -1,18 +1,18 @@
 """`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
 
 import argparse
-import hashlib
 import importlib
 import os
 import signal
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
 from grader import STEPS, patience_factor
+from grader.grading import REPOSITORY
 from grader.record import Result
-from grader.report import classroom, files, github, text
+from grader.report import board, classroom, files, github, records, text
+from grader.run import opened, run
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
 FORMATS = {
@@ -34,6 +34,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     for name, (_, what) in FORMATS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
+    parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
+    parser.add_argument("--progress", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # for grader.learn
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     return parser.parse_args(argv)
 
@@ -75,6 +77,7 @@ def main() -> int:
         if len(steps) > 1:
             print(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
         write_reports(options, results)
+        keep_progress(options, results)
     if github.on():
         print("\n".join(github.annotations(results)), flush=True)
         github.write_summary(results)
@@ -89,30 +92,27 @@ def write_reports(options: argparse.Namespace, results: list[Result]) -> None:
                 print(f"picture: {os.path.relpath(path)}", flush=True)
 
 
+def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
+    """Keep the result of a whole run of the learner's own files for `progress`, `hint` and `watch`."""
+    if options.progress and not options.k and options.submission.resolve() == (REPOSITORY / "steps").resolve():
+        for result in results:
+            if not result.error:
+                files.write_whole(options.progress / f"{result.step[:2]}.json", records.render([result]))
+
+
 def grade(options: argparse.Namespace, name: str) -> Result:
     """Grade one step and say on the terminal what came of it."""
-    from grader.finding import CannotGrade
-    from grader.grading import Grading, step_named
-    from grader.run import run
-
-    result = Result(name, str(options.submission), when=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    try:
-        result.step = step_named(name)
-        grading = Grading(options.submission, result.step, options.python)
-    except CannotGrade as error:
-        result.error = str(error)
-    else:
-        result.script, result.sha256 = str(grading.script), hashlib.sha256(grading.source).hexdigest()
-        try:
+    result = Result(name, str(options.submission))
+    colours = board.wanted()
+    with opened(result, options.submission, options.python) as grading:
+        if grading:
             print(f"{result.step}: {options.submission}", flush=True)
-            run(grading, result, select=options.k)
-        finally:
-            # The end is not to be interrupted: it takes no time, and leaves nothing behind.
-            before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-            grading.close()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    print(text.summary(result), file=sys.stderr if result.error else sys.stdout, flush=True)
+            show = board.line if colours else lambda check: print(text.line(check), flush=True)
+            run(grading, result, select=options.k, show=show, first=options.first.split(","))
+    if colours and not result.error:
+        board.summary(result)
+    else:
+        print(text.summary(result), file=sys.stderr if result.error else sys.stdout, flush=True)
     return result
 
 

@@ -7,7 +7,7 @@ the others are not run.
 
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,17 +15,25 @@ import pytest
 from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
-from grader.report import text
 from grader.subject import Server
 
 
 class Grader:
     """Lives for one pytest session: hands servers to checks and turns their reports into records."""
 
-    def __init__(self, grading: Grading, result: Result, *, quiet: bool = False):
+    def __init__(
+        self,
+        grading: Grading,
+        result: Result,
+        *,
+        show: Callable[[Check], None] | None = None,
+        first: Sequence[str] = (),
+    ):
+        """show: is told of each check that has ended. first: names of checks to begin with, after the gate."""
         self.run = grading
         self.result = result
-        self.quiet = quiet
+        self.show = show
+        self.first = {name: number for number, name in enumerate(first)}
         self.checks: dict[str, Check] = {}
         self.shared = Shared(grading)
         self.gate: Check | None = None
@@ -56,6 +64,11 @@ class Grader:
             self.checks[item.nodeid] = check
             self.result.checks.append(check)
             self.gate = self.gate or check
+        last = len(self.first)
+        items.sort(key=lambda item: (self.checks[item.nodeid] is not self.gate, self.first.get(self.name(item), last)))
+
+    def name(self, item: pytest.Item) -> str:
+        return self.checks[item.nodeid].name
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         for item in items:
@@ -110,8 +123,8 @@ class Grader:
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        if not self.quiet and self.checks[nodeid].outcome != NOT_RUN:
-            print(text.line(self.checks[nodeid]), flush=True)
+        if self.show and self.checks[nodeid].outcome != NOT_RUN:
+            self.show(self.checks[nodeid])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

@@ -1,14 +1,52 @@
 """Run a step's checks in pytest and fill the result; what pytest prints itself is not shown."""
 
+import hashlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from grader import waiting
-from grader.grading import REPOSITORY, Grading
+from grader.finding import CannotGrade
+from grader.grading import REPOSITORY, Grading, step_named
 from grader.plugin import Grader, suite
-from grader.record import Result
+from grader.record import Check, Result
 
 
-def run(grading: Grading, result: Result, *, select: str | None = None, quiet: bool = False) -> None:
+@contextmanager
+def opened(result: Result, submission: Path, python: str = sys.executable) -> Iterator[Grading | None]:
+    """What lasts for a run of `result.step`, ended whatever happens; None if nothing can be graded."""
+    result.when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    try:
+        result.step = step_named(result.step)
+        grading = Grading(submission, result.step, python)
+    except CannotGrade as error:
+        result.error = str(error)
+        yield None
+        return
+    result.script, result.sha256 = str(grading.script), hashlib.sha256(grading.source).hexdigest()
+    try:
+        yield grading
+    finally:
+        # The end is not to be interrupted: it takes no time, and leaves nothing behind.
+        before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        grading.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(
+    grading: Grading,
+    result: Result,
+    *,
+    select: str | None = None,
+    show: Callable[[Check], None] | None = None,
+    first: Sequence[str] = (),
+) -> None:
     """Grade one step. After this every check of the suite has a record, whatever happened."""
     result.todo = grading.todo
     given = ["-c", str(REPOSITORY / "tests" / "pytest.ini"), "--rootdir", str(REPOSITORY)]
@@ -16,6 +54,6 @@ def run(grading: Grading, result: Result, *, select: str | None = None, quiet: b
     given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
     if select:
         given += ["-k", select]
-    status = pytest.main(given, plugins=[Grader(grading, result, quiet=quiet)])
+    status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first)])
     if status == pytest.ExitCode.USAGE_ERROR:
         result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"

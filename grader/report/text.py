@@ -67,34 +67,54 @@ def story(check: Check) -> str:
 
 
 def summary(result: Result) -> str:
-    """The end of a run: what failed first and why, the score, the next thing to do."""
+    """The end of a run: what failed first and why, what else did, the score, the next thing to do."""
     if result.error:
         return f"{result.step}: nothing could be graded: {printable(result.error)}"
     parts = []
-    failed = [check for check in result.checks if check.finding and check.outcome == FAILED and not check.stretch]
-    for check in failed[:3]:
-        parts.append(f"\n  {printable(check.title)}\n{failure(check.finding)}")
-    if len(failed) > 3:
-        parts.append(f"\n  {len(failed) - 3} more checks failed; `-- -k NAME` grades one alone, and tells its story.")
-    for check in result.checks:
-        if check.finding and check.outcome == FAILED and check.stretch:
-            parts.append(f"\n  stretch, {check.name}: {printable(check.reason)}")
-        if check.outcome == NOT_JUDGED:
-            parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
-        parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
-    not_run = [check for check in result.checks if check.outcome == NOT_RUN]
-    for reason in sorted({check.reason for check in not_run}):
-        parts.append(f"  {sum(check.reason == reason for check in not_run)} checks were not run: {printable(reason)}")
-    stretch = [check for check in result.checks if check.stretch]
-    parts.append(
-        f"\n{result.step}: {result.score} of {FULL} points" + stretch_words(stretch) + f" ({result.seconds:.1f} s)"
-    )
-    if result.todo:
-        parts.append(f"next: {printable(result.todo)}")
+    first, *others = [*failures(result), None]
+    if first and first.finding:
+        parts.append(f"\n  {printable(first.title)}\n{failure(first.finding)}\n")
+    parts += [paragraph("then", f"{check.name}: {check.reason}") for check in others if check]
+    parts += other_lines(result)
+    parts.append(f"\n{result.step}: {result.score} of {FULL} points{stretch_words(result)} ({result.seconds:.1f} s)")
+    if words := next_thing(result):
+        parts.append(f"next: {printable(words)}")
     return "\n".join(parts)
 
 
-def stretch_words(stretch: list[Check]) -> str:
+def failures(result: Result) -> list[Check]:
+    """The failed checks in the order in which to look at them: the stretch ones last."""
+    failed = [check for check in result.checks if check.finding and check.outcome == FAILED]
+    return sorted(failed, key=lambda check: check.stretch)
+
+
+def other_lines(result: Result) -> list[str]:
+    """What there is to say beside failures: not judged, notes, not run and because of what."""
+    parts = []
+    for check in result.checks:
+        if check.outcome == NOT_JUDGED:
+            parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
+        parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
+    not_run = [check.reason for check in result.checks if check.outcome == NOT_RUN]
+    return parts + [f"  {not_run.count(r)} checks were not run: {printable(r)}" for r in sorted(set(not_run))]
+
+
+def next_thing(result: Result) -> str:
+    """What to do now, in a line; "" if only a part was graded."""
+    number = result.step[:2]
+    if result.todo:
+        return f"{result.todo} (`./toxw -e hint -- {number}` has a hint)"
+    if failed := [check for check in failures(result) if not check.stretch]:
+        return f"mend the first; `./toxw -e step{number} -- -k {failed[0].name}` grades it alone"
+    if result.score < FULL:
+        return ""
+    if number == "08":
+        return "that was the last step; `./toxw -e compare -- 08` shows yours beside ours"
+    return f"`./toxw -e compare -- {number}` shows yours beside ours; then step {int(number) + 1:02}"
+
+
+def stretch_words(result: Result) -> str:
+    stretch = [check for check in result.checks if check.stretch]
     if not stretch:
         return ""
     return f", and {sum(check.outcome == PASSED for check in stretch)} of {len(stretch)} stretch checks"

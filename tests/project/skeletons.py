@@ -18,35 +18,13 @@ the docstring included, is the same in both. Numbers follow the order in which a
 
 import argparse
 import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(
-    r'^(?P<indent> *)# (?P<todo>TODO (?P<number>\d+): [^\n"\\]+)\n'
-    r"(?P=indent)# BEGIN SOLUTION\n"
-    r"(?P<solution>.+?)"
-    r"^(?P=indent)# END SOLUTION\n",
-    re.MULTILINE | re.DOTALL,
-)
-MARK = re.compile(r"# (TODO \d|BEGIN SOLUTION|END SOLUTION)")
+sys.path.insert(0, str(REPOSITORY))
 
-
-class BadMarksError(Exception):
-    """The marks in a solution do not pair up."""
-
-
-def cut(solution):
-    """Return the skeleton of a solution; both are program texts."""
-    blocks = list(BLOCK.finditer(solution))
-    if not blocks or len(MARK.findall(solution)) != 3 * len(blocks):
-        raise BadMarksError("a block is # TODO n: sentence, # BEGIN SOLUTION, lines, # END SOLUTION")
-    numbers = sorted(int(block["number"]) for block in blocks)
-    if numbers != list(range(1, len(blocks) + 1)):
-        raise BadMarksError(f"the TODOs are numbered {numbers}, not 1 to {len(blocks)}")
-    return BLOCK.sub(r'\g<indent># \g<todo>\n\g<indent>raise NotImplementedError("\g<todo>")\n', solution)
+from grader.learn.skeleton import BadMarksError, cut, held_by_git  # noqa: E402
 
 
 def skeletons(repository):
@@ -61,17 +39,6 @@ def skeletons(repository):
     if not texts:
         sys.exit(f"no solutions/*/server.py in {repository}")
     return texts
-
-
-def held_by_git(path):
-    """Tell whether git could bring this file back as it is now."""
-    git = ["git", "-C", str(path.parent)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", path.name], check=True, capture_output=True)
-        subprocess.run([*git, "diff", "--quiet", "HEAD", "--", path.name], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):  # no git, no commit, not in it, or changed since
-        return False
-    return True
 
 
 def main():

@@ -1,0 +1,53 @@
+"""`python -m grader.learn COMMAND [STEP ...]`: what helps a learner along. `tox` has each command as an environment."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from grader.finding import CannotGrade
+from grader.grading import step_named
+from grader.learn import compare, hints, home, progress, watch
+
+COMMANDS = {
+    "progress": (progress.show, "where you are in the eight steps"),
+    "hint": (
+        hints.show,
+        "a hint for the next TODO, or for what failed first; 2 or 3 after the step: a later one",
+    ),
+    "watch": (watch.show, "grade a step again each time you save a file of it"),
+    "compare": (
+        compare.show,
+        "your server and ours: the difference, both graded, both pictures, requests a second",
+    ),
+    "reset": (home.reset, "make server.py the skeleton again, if git holds what is in it"),
+    "run": (home.run, "run your server and open its address; what stands after the step goes to server.py"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="grader.learn", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, what) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what, add_help=name != "run")
+        command.add_argument("--kept", type=Path, default=Path(".tox"), help=argparse.SUPPRESS)
+        if name != "progress":
+            command.add_argument("step", help="01 to 08")
+        if name == "hint":
+            command.add_argument("number", nargs="?", type=int, default=1, help="1, 2 or 3")
+        if name == "run":
+            command.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
+    options = parser.parse_args()
+    try:
+        if options.command != "progress":
+            options.step = step_named(options.step)
+        return COMMANDS[options.command][0](options)
+    except CannotGrade as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print()
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

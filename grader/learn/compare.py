@@ -1,0 +1,91 @@
+"""The learner's server beside ours: the difference, both graded, both pictures, and requests a second.
+
+How fast a server is has no part in its grade; it is told because one wants to know.
+"""
+
+import argparse
+import difflib
+import http.client
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from rich.syntax import Syntax
+
+from grader.finding import Finding
+from grader.grading import REPOSITORY
+from grader.learn import home
+from grader.record import Result
+from grader.report import board, page
+from grader.report.files import write_whole
+from grader.report.text import printable
+from grader.run import opened, run
+
+REQUESTS, AT_ONCE, LONGEST = 300, 8, 5.0  # seconds
+TARGET = "/page1.txt"
+
+
+def difference(step: str) -> str:
+    mine, ours = home.source(step).splitlines(), home.solution(step).read_text("utf-8").splitlines()
+    names = home.shown(home.script(step)), home.shown(home.solution(step))
+    return "\n".join(printable(line) for line in difflib.unified_diff(mine, ours, *names, lineterm="", n=2))
+
+
+def graded(folder: str, step: str) -> tuple[Result, list[str]]:
+    """The result, and requests a second: one after the other, and several at once."""
+    result, rates = Result(step, folder), ["", ""]
+    with opened(result, REPOSITORY / folder) as grading:
+        if grading:
+            run(grading, result)
+            try:
+                with grading.started() as server:
+                    rates = [f"{rate(server.address, clients):.0f}" for clients in (1, AT_ONCE)]
+            except (Finding, OSError, http.client.HTTPException):
+                rates = ["-", "-"]
+    return result, rates
+
+
+def rate(address: tuple[str, int], clients: int) -> float:
+    """Requests a second, each on a connection of its own, bounded in number and time."""
+    end = time.monotonic() + LONGEST
+
+    def ask(count: int) -> int:
+        for done in range(count):
+            if time.monotonic() > end:
+                return done
+            connection = http.client.HTTPConnection(*address, timeout=LONGEST)
+            connection.request("GET", TARGET, headers={"Connection": "close"})
+            connection.getresponse().read()
+            connection.close()
+        return count
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(clients) as pool:
+        done = sum(pool.map(ask, [REQUESTS // clients] * clients))
+    return done / (time.monotonic() - began)
+
+
+def show(options: argparse.Namespace) -> int:
+    step = options.step
+    diff = difference(step)
+    if diff and board.wanted():
+        board.console().print(Syntax(diff, "diff", background_color="default", word_wrap=True))
+    else:
+        print(diff or "the files are the same")
+    print("\ngrading both, a moment ...", flush=True)
+    (mine, my_rates), (ours, our_rates) = graded("steps", step), graded("solutions", step)
+    if mine.error:
+        print(mine.error, file=sys.stderr)
+        return 2
+    print(f"  {'':<34} {'yours':>8} {'ours':>8}")
+    print(f"  {'points':<34} {mine.score:>8} {ours.score:>8}")
+    print(f"  {'requests a second, one client':<34} {my_rates[0]:>8} {our_rates[0]:>8}   (no part of the grade)")
+    print(f"  {f'requests a second, {AT_ONCE} at once':<34} {my_rates[1]:>8} {our_rates[1]:>8}")
+    outcomes = {check.name: check.outcome for check in ours.checks}
+    for check in mine.checks:
+        if check.outcome != outcomes.get(check.name):
+            print(f"  {check.name:<34} {check.outcome:>8} {outcomes.get(check.name, '-'):>8}")
+    path = options.kept / "report" / f"compare{step[:2]}.html"
+    write_whole(path, page.render([mine, ours]))
+    print(f"both, with pictures: {home.shown(path)}")
+    return 0

@@ -1,0 +1,115 @@
+"""The learner's own server: where it is, back to the skeleton, and run."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from pathlib import Path
+
+from grader.finding import CannotGrade
+from grader.grading import REPOSITORY, TODO
+from grader.kernel import Proc, sockets
+from grader.learn.skeleton import cut, held_by_git
+from grader.report.files import write_whole
+
+ADDRESS = "127.0.0.1", 7890  # the defaults of every server.py
+
+
+def script(step: str) -> Path:
+    return REPOSITORY / "steps" / step / "server.py"
+
+
+def solution(step: str) -> Path:
+    return REPOSITORY / "solutions" / step / "server.py"
+
+
+def source(step: str) -> str:
+    """The learner's file. Raises CannotGrade with what to do if there is none."""
+    try:
+        return script(step).read_text("utf-8", "replace")
+    except OSError:
+        path = shown(script(step))
+        raise CannotGrade(f"{path} is not there; `./toxw -e reset -- {step[:2]}` puts the skeleton there") from None
+
+
+def shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def skeleton(step: str) -> str:
+    return cut(solution(step).read_text("utf-8"))
+
+
+def open_todo(step: str) -> str:
+    """The TODO that is next in the learner's file, as "TODO n: ..."; "" if none is left."""
+    found = TODO.findall(source(step))
+    return min(found, key=lambda match: int(match[1]))[0] if found else ""
+
+
+def reset(options: argparse.Namespace) -> int:
+    path, text = script(options.step), skeleton(options.step)
+    if path.exists():
+        if path.read_bytes() == text.encode():
+            print(f"{shown(path)} is the skeleton already")
+            return 0
+        if not held_by_git(path):
+            keep = f"`git add {shown(path)} && git commit -m 'Step {options.step[:2]}'` keeps it"
+            raise CannotGrade(f"{shown(path)} has changes that git does not hold, so nothing was done; {keep}")
+    write_whole(path, text)
+    back = f"`git checkout HEAD -- {shown(path)}` brings it back" if held_before(path) else "git holds no other"
+    print(f"{shown(path)} is the skeleton again; what was there is in git: {back}")
+    return 0
+
+
+def held_before(path: Path) -> bool:
+    shows = ["git", "-C", str(path.parent), "cat-file", "-e", f"HEAD:./{path.name}"]
+    return subprocess.run(shows, capture_output=True).returncode == 0
+
+
+def run(options: argparse.Namespace) -> int:
+    source(options.step)
+    if not options.rest and in_use():
+        raise CannotGrade(f"port {ADDRESS[1]} is in use; end what listens there, or add `--port 0` after the step")
+    server = subprocess.Popen([sys.executable, str(script(options.step)), *options.rest])
+    try:
+        address = wait_for_listener(server)
+        if address and sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            webbrowser.open("http://{}:{}/".format(*address))
+        return server.wait()
+    except KeyboardInterrupt:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+            print("it did not end within 5 s of Ctrl-C and was killed")
+        return 0
+
+
+def in_use() -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(ADDRESS)
+        except OSError:
+            return True
+    return False
+
+
+def wait_for_listener(server: subprocess.Popen, patience: float = 20.0) -> tuple[str, int] | None:
+    """Where it listens, seen in the kernel; None if it ends or takes too long."""
+    proc = Proc()
+    facts = sockets(proc)
+    end = time.monotonic() + patience
+    while server.poll() is None and time.monotonic() < end:
+        held = set(proc.descriptors(server.pid).values())
+        for row in facts.listeners():
+            if f"socket:[{row.inode}]" in held:
+                return row.address
+        time.sleep(0.05)
+    return None
