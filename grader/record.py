@@ -9,6 +9,7 @@ NOT_STARTED = "not started"  # a TODO of the skeleton still raises NotImplemente
 NOT_RUN = "not run"  # what it depends on failed, or it was not selected
 NOT_JUDGED = "not judged"  # the grader's fault, or it was interrupted
 FULL = 100
+ENDED_BEFORE = "the run ended before"
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Check:
     points: int
     stretch: bool = False
     outcome: str = NOT_JUDGED
-    reason: str = "the run ended before this check"
+    reason: str = ENDED_BEFORE
     finding: Finding | None = None
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)

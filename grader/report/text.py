@@ -4,7 +4,7 @@ import textwrap
 import unicodedata
 
 from grader.finding import Finding
-from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.record import ENDED_BEFORE, FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
 
 MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT_JUDGED: "?"}
 
@@ -92,9 +92,11 @@ def other_lines(result: Result) -> list[str]:
     """What there is to say beside failures: not judged, notes, not run and because of what."""
     parts = []
     for check in result.checks:
-        if check.outcome == NOT_JUDGED:
+        if check.outcome == NOT_JUDGED and check.reason != ENDED_BEFORE:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
+    if ended := sum(check.reason == ENDED_BEFORE for check in result.checks):
+        parts.append(f"  {ended} checks were not judged: {ENDED_BEFORE}")
     not_run = [check.reason for check in result.checks if check.outcome == NOT_RUN]
     return parts + [f"  {not_run.count(r)} checks were not run: {printable(r)}" for r in sorted(set(not_run))]
 

@@ -1,0 +1,116 @@
+"""What every wrong server of the corpus is told: golden text, to be read and to be compared.
+
+    python tests/project/messages.py [NAME ...]            grade all, or those whose names begin so, and write the text
+    python tests/project/messages.py --check [NAME ...]    compare instead; exit status 1 and a diff if it differs
+
+tests/project/messages/NN_name.txt has a section for each server: its name, and what the first check that is
+meant to catch it says. Left out is what belongs to the moment: where each thread stood, how the grader knew, what
+was printed, what to type. Numbers that differ from run to run stand as N.
+"""
+
+import argparse
+import difflib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(REPOSITORY)]
+
+import corpus  # noqa: E402
+
+from grader import STEPS  # noqa: E402
+
+FOLDER = HERE / "messages"
+PARTS = (("did", "did"), ("expected", "expected"), ("saw", "saw"), ("likely", "cause"), ("look at", "look_at"))
+
+
+def stable(text: str, part: str) -> str:
+    """Without what differs from run to run."""
+    text = re.sub(r"/tmp/[^\s'\"]*?/(server\.py|site-\d+)", r"/\1", text)
+    text = re.sub(r"eight-servers-\w+|[0-9a-f]{16,}", "NAME", text)
+    least = 1 if part in ("saw", "likely") else 4
+    return re.sub(rf"(?<![#\w])\d{{{least},}}(\.\d+)?|(?<=#)\d+", "N", text)
+
+
+def message(entry: corpus.Entry, data: dict) -> str:
+    """The section of a server, from the JSON that the grader wrote of it; "" if none of the meant checks failed."""
+    checks = {check["name"]: check for check in data["steps"][0]["checks"]}
+    failed = [checks[name] for name in (*entry.caught_by, "answers") if checks[name]["finding"]]
+    if not failed:
+        return ""
+    finding = {**failed[0]["finding"], "did": "; ".join(failed[0]["finding"]["did"])}
+    lines = [f"== {entry.path.stem}", f"   {failed[0]['title']}"]
+    for label, field in PARTS:
+        if finding[field]:
+            words = stable(finding[field], label)
+            lines.append(textwrap.fill(words, 110, initial_indent=f"   {label:<9} ", subsequent_indent=" " * 13))
+    return "\n".join(lines) + "\n"
+
+
+def grade(entry: corpus.Entry) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        submission, result = entry.submit(Path(name) / "submission"), Path(name) / "result.json"
+        select = " or ".join(["test_answers", *(f"test_{check}" for check in entry.caught_by)])
+        command = [sys.executable, "-m", "grader", entry.step, "--submission", str(submission), "-k", select]
+        subprocess.run([*command, "--json", str(result)], cwd=REPOSITORY, capture_output=True)
+        return message(entry, json.loads(result.read_text("utf-8")))
+
+
+def golden(step: str) -> dict[str, str]:
+    """Server -> its section, as it is kept."""
+    path = FOLDER / f"{step}.txt"
+    text = path.read_text("utf-8") if path.exists() else ""
+    return {part.split("\n")[0]: f"== {part.rstrip()}\n" for part in re.split(r"^== ", text, flags=re.M)[1:]}
+
+
+def differences(step: str, found: dict[str, str]) -> list[str]:
+    """A diff for each server that is told something else now."""
+    kept = golden(step)
+    lines = []
+    for slug, text in found.items():
+        before = kept.get(slug, "").splitlines()
+        lines += difflib.unified_diff(before, text.splitlines(), f"{step}/{slug}, kept", "now", lineterm="", n=1)
+    return lines
+
+
+def write(step: str, found: dict[str, str]) -> None:
+    slugs = {entry.path.stem for entry in corpus.entries("wrong", step)}
+    sections = {slug: text for slug, text in {**golden(step), **found}.items() if slug in slugs}
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{step}.txt").write_text("\n".join(sections[slug] for slug in sorted(sections)), "utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="only the servers whose name begins so: 05, or 05_nonblocking/nap")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many servers at a time")
+    options = parser.parse_args()
+    wanted = tuple(f"wrong/{name}" for name in options.names) or ("wrong/",)
+    bad = 0
+    for step in STEPS:
+        entries = [entry for entry in corpus.entries("wrong", step) if entry.name.startswith(wanted)]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            found = dict(zip((entry.path.stem for entry in entries), pool.map(grade, entries), strict=True))
+        silent = [slug for slug, text in found.items() if not text]
+        lines = differences(step, found) if options.check else []
+        bad += len(silent) + len(lines)
+        print("\n".join([*lines, *(f"{step}/{slug}: not caught by the check meant for it" for slug in silent)]))
+        print(f"{step}: {len(found)} messages", flush=True)
+        if not options.check:
+            write(step, {slug: text for slug, text in found.items() if text})
+    if bad and options.check:
+        print("if the new text is the better one: `python tests/project/messages.py NAME ...` renews it")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
