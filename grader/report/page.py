@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from grader.record import FAILED, FULL, NOT_JUDGED, NOT_STARTED, PASSED, Check, Result
+from grader.record import FAILED, FULL, NOT_JUDGED, NOT_STARTED, PASSED, Check, Result, Story
 from grader.report import text, waterfall
 
 MOST_EVENTS = 120  # in the list under a picture
@@ -42,6 +42,12 @@ def render(results: list[Result]) -> str:
     steps = [{"result": result, "checks": list(map(shown, result.checks))} for result in results]
     template = environment().get_template("page.html")
     return template.render(steps=steps, full=FULL, most=MOST_EVENTS, state_words=STATES)
+
+
+def models(played: list[tuple[str, Story, str, str]]) -> str:
+    """Pictures side by side: step, story, what the kernel showed, what to look for."""
+    pictures = [(step, story, waterfall.draw(story), facts, words) for step, story, facts, words in played]
+    return environment().get_template("models.html").render(pictures=pictures, most=MOST_EVENTS, state_words=STATES)
 
 
 #: What the states of a client are called in the key.

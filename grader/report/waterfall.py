@@ -114,6 +114,7 @@ def rows_of_server(story: Story, axis: Axis) -> list[Row]:
     for (at, doing), (end, _) in pairwise([*story.sights, (story.ended, [])]):
         for line in doing:
             who, _, what = line.partition(": ")
+            who = who.rpartition(", ")[2]  # "main process 41, thread 42" is thread 42
             span = Span("server", what, axis(at), round(axis(end) - axis(at), 2))
             rows.setdefault(who, Row(who)).spans.append(span)
     for row in rows.values():
