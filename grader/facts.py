@@ -169,6 +169,8 @@ class Facts:
     @staticmethod
     def under_way(client: Client, row: Socket | None, full: bool) -> bool:
         """Whether the kernel still carries something between this client and the server."""
+        if client.closed and row is None:  # also one that left before its connection was made
+            return False
         if not client.connected and not client.ended:
             return not full
         if row is None or row.state == SYN_RECV:
