@@ -12,7 +12,7 @@ import time
 from typing import NamedTuple
 
 from grader.kernel import SYN_RECV, NetlinkSockets, ProcSockets, Socket
-from grader.reply import Malformed, Reply, ReplyReader
+from grader.reply import Malformed, Reply, ReplyReader, excerpt
 
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
 
@@ -221,9 +221,3 @@ class Client:
         size = array.array("i", [0])
         fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, size)
         return size[0]
-
-
-def excerpt(data: bytes, limit: int = 200) -> str:
-    """Bytes as a person can read them; a cut is said where it is."""
-    text = data[:limit].decode("latin-1").encode("unicode_escape").decode()
-    return text if len(data) <= limit else f"{text} [... {len(data) - limit} bytes more]"

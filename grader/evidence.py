@@ -215,6 +215,28 @@ def backlog_words(waiting: int, most: int = 0) -> str:
     return f"{waiting} connection{' waits' if waiting == 1 else 's wait'} in the backlog{takes}"
 
 
+#: A question for what was seen, where a check has none of its own: the first whose words are in it.
+QUESTIONS = (
+    ("could not connect", "what ended the server, or its listener, and on whose account?"),
+    ("process lives on", "who hears of the end, and whom do the others wait for?"),
+    ("answer begins with", "what is still sent after the last byte that the answer before announced?"),
+    ("Content-Length", "who counts the bytes of the body, and when are they all sent?"),
+    ("a reset", "what does the kernel do when a socket is closed while bytes in it are unread?"),
+    ("nobody has accepted it", "who accepts while the server is busy with somebody else?"),
+    ("stays open", "what does the server wait for now, and will it come?"),
+    ("end of the stream", "on which path through your code is this connection closed?"),
+    ("it listens at", "where do the host and the port come from?"),
+    ("from outside the root", "where does the path end up, once every `..` and every link is followed?"),
+    ("was answered", "what in this request decides over the status?"),
+    ("traceback", "who catches what may be raised there?"),
+)
+
+
+def question(saw: str) -> str:
+    """A question that leads on from what was seen; "" if there is none."""
+    return next((asked for words, asked in QUESTIONS if words in saw), "")
+
+
 def how_it_ended(launch: Launch) -> str:
     status = launch.status
     if status is None:

@@ -65,6 +65,7 @@ class Output:
         self.head = b""
         self.tail: deque[bytes] = deque()
         self.tail_size = 0
+        self.closed = False
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.drain, daemon=True)
         self.thread.start()
@@ -91,7 +92,8 @@ class Output:
         """Whether something that the server has printed still waits in the pipe."""
         size = array.array("i", [0])
         with self.lock:
-            fcntl.ioctl(self.reader, termios.FIONREAD, size)
+            if not self.closed:
+                fcntl.ioctl(self.reader, termios.FIONREAD, size)
         return size[0] > 0
 
     def text(self, since: int = 0) -> str:
@@ -110,7 +112,9 @@ class Output:
         """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end."""
         self.thread.join(5)
         if not self.thread.is_alive():
-            os.close(self.reader)
+            with self.lock:
+                self.closed = True
+                os.close(self.reader)
 
 
 class Clock:

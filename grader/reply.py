@@ -153,3 +153,25 @@ class ReplyReader:
         )
         self.machine = None
         return reply
+
+
+def excerpt(data: bytes, limit: int = 200) -> str:
+    """Bytes as a person can read them; a cut is said where it is."""
+    text = data[:limit].decode("latin-1").encode("unicode_escape").decode()
+    return text if len(data) <= limit else f"{text} [... {len(data) - limit} bytes more]"
+
+
+def difference(got: bytes, wanted: bytes) -> str:
+    """Where two bodies part, shown around the first byte that differs; "" if they are the same."""
+    if got == wanted:
+        return ""
+    at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
+    if at == len(got):
+        return f"only the first {len(got)} of {len(wanted)} bytes came"
+    if at == len(wanted):
+        return f"{len(got) - len(wanted)} bytes too many came, the first of them {excerpt(got[at:], 20)}"
+    before = excerpt(wanted[max(at - 12, 0) : at])
+    ours, theirs = (
+        f"{before}[{excerpt(body[at : at + 1])}]{excerpt(body[at + 1 : at + 12])}" for body in (got, wanted)
+    )
+    return f"byte {at} is another: {ours} and not {theirs} ({len(got)} bytes came)"

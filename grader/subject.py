@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from grader import evidence, waiting
-from grader.client import Client, excerpt, request
+from grader.client import Client, request
 from grader.docroot import DocumentRoot
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
 from grader.proof import AFTER_THE_FIRST, Look, look, timeout_of
 from grader.record import Story
-from grader.reply import Reply
+from grader.reply import Reply, difference
 from grader.waiting import Outcome
 
 MOST_IN_THE_PICTURE = 16  # clients, and threads of the server
@@ -194,7 +194,7 @@ class Server(Facts):
             stood=moment.words(),
             cause=moment.cause(printed, clients or self.clients),
             line=line.number if line and line.file == "server.py" else 0,
-            look_at=look_at,
+            look_at=look_at or evidence.question(saw),
             repeat=self.by_hand(clients[0] if clients else None),
             printed=printed[-2000:],
         )
@@ -315,13 +315,3 @@ class Server(Facts):
 
         settled = self.until(resting, waiting.PATIENCE / (30 if self.manners.unsettled else 6))
         self.manners.unsettled = self.manners.unsettled or not settled
-
-
-def difference(got: bytes, wanted: bytes) -> str:
-    """Where two bodies part, shown around the first byte that differs."""
-    at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
-    if at == len(got):
-        return f"only the first {len(got)} of {len(wanted)} bytes came"
-    if at == len(wanted):
-        return f"{len(got) - len(wanted)} bytes too many came, the first of them {excerpt(got[at:], 20)}"
-    return f"byte {at} is {excerpt(got[at : at + 10])} and not {excerpt(wanted[at : at + 10])} ({len(got)} bytes came)"

@@ -71,8 +71,6 @@ def story(finding: Finding) -> Table:
         grid.add_row("likely", words(finding.cause, "bold yellow"))
     for number, printed in enumerate(text.last_lines(finding.printed)):
         grid.add_row("printed" if not number else "", words(f"| {printed}", "dim"))
-    if finding.repeat:
-        grid.add_row("by hand", words(finding.repeat, "cyan"))
     if finding.look_at:
         grid.add_row("look at", words(finding.look_at, "italic"))
     return grid
@@ -88,6 +86,8 @@ def summary(result: Result) -> None:
     if first and first.finding:
         title = Text.assemble("first: ", (text.printable(first.title), "bold"))
         out.print(Panel(story(first.finding), title=title, title_align="left", border_style="red", padding=(1, 2)))
+        if first.finding.repeat:  # outside, and in one piece, so that it can be copied
+            out.print(Text.assemble(("by hand: ", "dim"), words(first.finding.repeat, "cyan")), soft_wrap=True)
     rest = [check for check in others if check]
     if rest:
         out.print(Rule("failed too, perhaps for the same reason", style="dim", align="left"))

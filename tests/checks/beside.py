@@ -20,7 +20,12 @@ def ends_in_service(grading: Grading) -> None:
                 server.client().send(b"GET /page1.txt HT")
             server.settle(lambda server=server: all(map(server.has_read, server.clients[1:])))
             server.launch.signal(number)
-            server.must(server.gone, "the end of every process", saw=f"{len(server.living())} processes live on")
+            server.must(
+                server.gone,
+                "the end of every process",
+                saw=lambda server=server: f"{len(server.living())} processes live on",
+                look_at="who hears of the signal, and whom do the others wait for?",
+            )
             port, story = str(server.launch.listener.address[1]), list(server.told)
             server.launch.end()
         life.started_again(grading, host, port, story)

@@ -101,7 +101,7 @@ def released(server: Server, gone: list[Client], what: str) -> None:
 
 
 def vanish(server: Server, each: int = 4) -> None:
-    server.did(f"{each} clients at a time vanished: having sent nothing, or half a head; by a close, or by a reset")
+    server.did(f"{each} at a time, clients vanished: having sent nothing, or half a head; by a close, or by a reset")
     half = request("/page1.txt")[:-9]
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)

@@ -3,6 +3,7 @@
 import requests
 
 from grader.client import Client, request
+from grader.reply import difference
 from grader.subject import Server
 
 ASSEMBLE = "where are the bytes kept that came before the blank line did?"
@@ -122,7 +123,7 @@ def strict(server: Server) -> None:
         ("/small.bin", "GET", (200,), "1.0"),
     ):
         client = server.ask(target, method=method, version=version)
-        server.answers(client, status, f"{method} {target}")
+        server.answers(client, status, f"{method} {target} HTTP/{version}")
         if not server.long:
             server.must(lambda client=client: client.ended, "the end of the stream", clients=[client])
         else:
@@ -152,7 +153,8 @@ def library(server: Server) -> None:
             if wanted is not None and (answer.status_code != 200 or answer.content != wanted):
                 server.fail(
                     f"200 with the {len(wanted)} bytes of {target}",
-                    f"{answer.status_code}, {len(answer.content)} bytes",
+                    f"{answer.status_code}; {difference(answer.content, wanted) or 'the right bytes'}",
+                    look_at="what do the header lines promise, and what does the body hold?",
                 )
 
 

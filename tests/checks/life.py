@@ -139,6 +139,7 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
             server.gone,
             "the end of every process of the server",
             saw=lambda: f"{len(server.living())} live on",
+            look_at="what becomes of the signal, and what goes on as if there had been none?",
         )
         server.settle(lambda: not server.launch.family())
         server.launch.end()

@@ -48,7 +48,9 @@ def one_at_a_time(server: Server) -> None:
     server.settle(lambda: server.has_read(first))
     others = [server.ask("/page2.txt"), server.ask("/page3.txt")]
     if server.comes(lambda: any(client.received for client in others), seconds=3):
-        server.fail("nobody else is answered while client #1 stalls", "an answer to another client", clients=others)
+        look_at = "how many clients does this step serve at a time, and what serves the second one?"
+        saw = next(f"{client.name} was answered" for client in others if client.received)
+        server.fail("nobody else is answered while client #1 stalls", saw, clients=others, look_at=look_at)
     server.did("then client #1 sent the rest")
     first.send(head[20:])
     server.serves(first, "/page1.txt")

@@ -49,7 +49,8 @@ def climbs(server: Server) -> None:
 def wanders(server: Server) -> None:
     server.did("asked for paths that wander about and end inside the root")
     for target in WANDERS:
-        reply = server.answers(server.ask(target), (200, 404), f"{target} ends inside the root")
+        why = f"{target} ends inside the root"
+        reply = server.answers(server.ask(target), (200, 404), why, "what may a path get that climbs and comes back?")
         server.leave()
         if reply.status == 200 and reply.body != server.root.files["/page1.txt"]:
             server.fail("the bytes of /page1.txt, or 404", f"200 with other bytes for {target}")
@@ -67,7 +68,9 @@ def methods(server: Server) -> None:
     for method in METHODS:
         headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
         client = server.ask("/page1.txt", method=method, headers=headers)
-        server.answers(client, (405, 501), f"{method} is not GET")
+        server.answers(
+            client, (405, 501), f"{method} is not GET", "which methods does the server know, and how does it tell?"
+        )
         server.leave()
 
 
@@ -83,7 +86,7 @@ def junk(server: Server) -> None:
             look_at="what is there to split when the request line has not three words?",
         )
         if client.malformed or (client.replies and client.replies[0].status != 400):
-            server.answers(client, (400,), f"{head!r} is no HTTP")
+            server.answers(client, (400,), f"{head!r} is no HTTP", "what of a request line is missing here?")
         server.leave()
     client = server.client()
     client.send(b"GET /page1.txt HTTP/1.1 and more\r\nno colon here\r\n\r\n")

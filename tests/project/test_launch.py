@@ -262,7 +262,7 @@ def test_bytes_that_are_no_text(grading):
 # How it is started
 
 
-def test_surroundings(grading, monkeypatch):
+def test_surroundings(grading, monkeypatch, tmp_path):
     """A server has the few variables it needs, none of ours, no descriptor of ours, and a session of its own."""
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "1")
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
@@ -277,8 +277,9 @@ def test_surroundings(grading, monkeypatch):
     names, descriptors = re.match(r"(\[.*?\]) (\[.*?\]) True \n", launch.output.text()).groups()
     assert set(re.findall(r"'(\w+)'", names)) <= {
         *("PATH", "HOME", "TMPDIR", "LANG", "LC_CTYPE", TOKEN),
-        *("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONDONTWRITEBYTECODE"),
+        *("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "EIGHT_SERVERS_LINES"),
     }
+    assert "/nowhere" not in launch.environment(tmp_path)["PYTHONPATH"]
     assert descriptors == "['0', '1', '2', '3']"  # 3 is the folder that it lists
 
 

@@ -1,0 +1,260 @@
+"""What helps a learner along, as a learner uses it: in a copy of the repository with git."""
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tools
+from tools import REPOSITORY, STEPS, solution
+
+from grader.grading import TODO
+from grader.learn import hints, home
+
+pytestmark = pytest.mark.usefixtures("temporary")
+STEP = "01_blocking"
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A copy of the repository as a new clone has it, committed."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in ("grader", "solutions", "steps", "html", "tests/checks"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (*REPOSITORY.glob("tests/*.py"), REPOSITORY / "tests/pytest.ini"):
+        shutil.copy(path, folder / "tests")
+    for step in STEPS:
+        (folder / "steps" / step / "server.py").write_text(home.skeleton(step), encoding="utf-8")
+    git = ["git", "-C", folder, "-c", "user.name=x", "-c", "user.email=x@example.test"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "new"]):
+        subprocess.run([*git, *words], check=True)
+    return folder
+
+
+def learn(clone, *words, status=0, **more):
+    """Run a command in the clone; what it said."""
+    command = [sys.executable, "-m", "grader.learn", *words]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=100, env={**os.environ, **more})
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def mine(clone, step=STEP):
+    return clone / "steps" / step / "server.py"
+
+
+def grade(clone, *words):
+    command = [sys.executable, "-m", "grader", STEP, "--progress", ".tox/results", *words]
+    return subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=100)
+
+
+def test_progress(clone):
+    """New, begun, graded, changed since, done: each step's line says which."""
+    assert learn(clone, "progress").count("not begun") == 8
+    half = solution(STEP).replace("serve_client(accept(listener), root)", 'raise NotImplementedError("TODO 1: go on.")')
+    mine(clone).write_text(half)
+    assert re.search(rf"{STEP} +TODO 1: go on\.", learn(clone, "progress"))
+    grade(clone)
+    assert re.search(rf"{STEP} +0 of 100  TODO 1", learn(clone, "progress"))
+    mine(clone).write_text(solution(STEP))
+    assert "changed since" in learn(clone, "progress")
+    assert grade(clone).returncode == 0
+    said = learn(clone, "progress")
+    assert re.search(rf"{STEP} +100 of 100  done", said) and "next: steps/02_multiprocess/README.md" in said
+
+
+def test_a_part_is_no_progress(clone):
+    """Grading a part, or another submission, leaves what is known of the learner's own as it was."""
+    grade(clone, "-k", "answers")
+    grade(clone, "--submission", "solutions")
+    assert not (clone / ".tox" / "results").exists()
+
+
+def test_broken_results(clone):
+    """Results that are no results are taken for none."""
+    (clone / ".tox" / "results").mkdir(parents=True)
+    mine(clone).write_text(solution(STEP))
+    for text in ("", "[]", "{}", '{"steps": [1]}', '{"steps": [{"score": "x"}]}', "\0"):
+        (clone / ".tox" / "results" / "01.json").write_text(text)
+        assert "not graded" in learn(clone, "progress")
+
+
+def test_hints(clone):
+    """The first TODO's hints, one at a time, and what comes after the last."""
+    assert "hint 1 of 3" in learn(clone, "hint", "01") and "hint -- 01 2" in learn(clone, "hint", "1")
+    assert "hint 3 of 3" in learn(clone, "hint", "step01", "3")
+    assert learn(clone, "hint", "01", "4", status=2) == "there are 3 hints for this: 1 to 3\n"
+    mine(clone).write_text(solution(STEP))
+    assert "says what fails" in learn(clone, "hint", "01")
+
+
+def test_hint_for_a_failure(clone):
+    """Without a TODO left, the hints are about what failed first."""
+    text = solution(STEP)
+    bug = text.replace("path.is_relative_to(root) and ", "")
+    assert bug != text
+    mine(clone).write_text(bug)
+    grade(clone)
+    said = learn(clone, "hint", "01")
+    assert "outside: Nothing outside the root" in said and "where does the path end up" in said
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_todo_has_its_hints(step):
+    """Three for each, none of which holds a line of the solution."""
+    numbers = [int(number) for _, number in TODO.findall(home.skeleton(step))]
+    told = hints.hints(step)
+    assert sorted(told) == sorted(numbers)
+    lines = {line.strip() for line in solution(step).splitlines() if len(line.strip()) > 25}
+    for each in told.values():
+        assert len(each) == 3 and all(len(hint) > 30 for hint in each)
+        assert not any(line in hint for hint in each for line in lines)
+
+
+def test_reset(clone):
+    """Nothing is lost that git does not hold: refused before a commit, done after it."""
+    assert "the skeleton already" in learn(clone, "reset", "01")
+    mine(clone).write_text("mine\n")
+    said = learn(clone, "reset", "01", status=2)
+    assert "git does not hold" in said and mine(clone).read_text() == "mine\n"
+    git = ["git", "-C", clone, "-c", "user.name=x", "-c", "user.email=x@example.test"]
+    subprocess.run([*git, "commit", "-qam", "mine"], check=True)
+    assert "is the skeleton again" in learn(clone, "reset", "01")
+    assert mine(clone).read_text() == home.skeleton(STEP)
+    mine(clone).unlink()
+    learn(clone, "reset", "01")
+    assert mine(clone).read_text() == home.skeleton(STEP)
+
+
+def test_reset_without_git(clone):
+    """Where there is no git, changes are not thrown away."""
+    shutil.rmtree(clone / ".git")
+    mine(clone).write_text("mine\n")
+    learn(clone, "reset", "01", status=2)
+    assert mine(clone).read_text() == "mine\n"
+
+
+def test_compare(clone):
+    """Both are graded and told side by side, and the page has both."""
+    mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
+    said = learn(clone, "compare", "01")
+    assert '-        status = "402 Oh"' in said and '+        status = "400 Bad Request"' in said
+    assert re.search(r"points +98 +100", said) and re.search(r"junk +failed +passed", said)
+    assert re.search(r"requests a second, 8 at once +\d+ +\d+", said)
+    assert (clone / ".tox/report/compare01.html").read_text().count("<h1>") == 2
+
+
+@pytest.mark.parametrize("words", [[], ["x"], ["hint"], ["hint", "09"], ["reset", "x"], ["run"], ["hint", "01", "x"]])
+def test_bad_arguments(clone, words):
+    """Bad arguments: 2."""
+    learn(clone, *words, status=2)
+
+
+def test_no_file(clone):
+    """A step without server.py: every command says what to do."""
+    mine(clone).unlink()
+    for command in ("hint", "watch", "run", "compare"):
+        assert "reset -- 01" in learn(clone, command, "01", status=2)
+    assert "reset -- 01" in learn(clone, "progress")
+
+
+def test_run(clone):
+    """The server runs as the learner's own program, and Ctrl-C ends it."""
+    mine(clone).write_text(solution(STEP))
+    command = [sys.executable, "-m", "grader.learn", "run", "01", "--port", "0"]
+    run = subprocess.Popen(command, cwd=clone, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert run.stdout.readline().startswith("http://127.0.0.1:")
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(tools.PATIENT) == 0
+    run.stdout.close()
+
+
+class Terminal:
+    """A command at a terminal of its own: what it has shown, and its keys."""
+
+    def __init__(self, clone, *words, **more):
+        self.shown = ""
+        pid, self.master = pty.fork()
+        if pid == 0:
+            os.chdir(clone)
+            os.environ.pop("NO_COLOR", None)
+            os.environ.update({"TERM": "xterm-256color", "COLUMNS": "100", **more})
+            os.execv(sys.executable, [sys.executable, *words])
+        self.pid = pid
+
+    def until(self, words):
+        """Read until these words have come."""
+        end = time.monotonic() + tools.PATIENT
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown
+            try:
+                self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
+            except OSError:
+                assert words in self.shown, self.shown
+        before, _, self.shown = self.shown.partition(words)
+        return before
+
+    def keys(self, text):
+        os.write(self.master, text.encode())
+
+    def end(self):
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.master)
+        return status
+
+
+def test_watch(clone):
+    """It grades at once, again at a save, tells of a syntax error calmly, and Ctrl-C ends it with its grader."""
+    mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    first = terminal.until("98 of 100 points")
+    assert first.index("✓") < first.index("✗") and "first: " in first
+    terminal.until("step01.html")
+    mine(clone).write_text("def broken(:\n")
+    assert "server.py line 1" in terminal.until("waiting for the next save")
+    saved = mine(clone).with_name("saved.tmp")
+    saved.write_text(solution(STEP))
+    saved.rename(mine(clone))
+    again = terminal.until("100 of 100 points")
+    assert "A head that is no HTTP" in again.split("✓")[2], "what failed last comes first after the gate"
+    terminal.keys("\x03")
+    assert terminal.end() == 0
+
+
+def test_watch_is_ended_in_mid_run(clone):
+    """Ctrl-C while a server is under test leaves nothing behind (the fixture looks)."""
+    mine(clone).write_text(solution(STEP))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    terminal.until("✓")
+    terminal.keys("\x03")
+    assert terminal.end() == 0
+
+
+def test_board(clone):
+    """At a terminal: colours, the first failure in full, the others in a line; escapes of a server's do nothing."""
+    text = solution(STEP).replace('"501 Not Implemented"', '"500 Oh"').replace('"400 Bad Request"', '"402 Oh"')
+    text = text.replace(
+        "    method, target = parse(head)\n", "    method, target = parse(head)\n    print('[red]\\x1b[2J')\n"
+    )
+    mine(clone).write_text(text)
+    terminal = Terminal(clone, "-m", "grader", "01")
+    shown = terminal.until("93 of 100 points")
+    assert "\x1b[" in shown and "\x1b[2J" not in shown and "[red]\\x1b[2J" in shown
+    assert shown.count("expected") == 1 and "failed too" in shown
+    terminal.until("next: ")
+    assert terminal.end() == 1
+
+
+def test_no_colour(clone):
+    """NO_COLOR at a terminal: plain text."""
+    terminal = Terminal(clone, "-m", "grader", "01", NO_COLOR="1")
+    shown = terminal.until("next: TODO 1")
+    assert "\x1b[" not in shown and "to do" in shown
+    assert terminal.end() == 1
