@@ -218,12 +218,19 @@ class Server(Facts):
                 .replace("$", "\\$")
                 .replace("`", "\\`")
             )
-        stalled = [other for other in self.clients if other is not client and other.reading and not other.replies]
+        others = [other for other in self.clients if other is not client and not other.replies]
         target = words[1].decode("latin-1")
-        if stalled and target in self.root.files:
+        if others and target in self.root.files:
             target = "/index.html"  # the learner's site has no other of ours
         line = f"curl -v --path-as-is --max-time 5 {shlex.quote(f'http://127.0.0.1:7890{target}')}"
-        return f"exec 3<>/dev/tcp/127.0.0.1/7890; printf 'GET / HT' >&3; {line}; exec 3>&-" if stalled else line
+        if not others:
+            return line
+        connect = "exec 3<>/dev/tcp/127.0.0.1/7890; printf"
+        if all(other.reading for other in others):
+            return f"{connect} 'GET / HT' >&3; {line}; exec 3>&-"
+        big = "html/big.bin"
+        asked = "'GET /big.bin HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' >&3"
+        return f"head -c 16000000 /dev/zero >{big}; {connect} {asked}; {line}; exec 3>&-; rm {big}"
 
     # What a client is answered
 
