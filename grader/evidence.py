@@ -267,9 +267,15 @@ def state_of(client: Client, launch: Launch) -> str:
         side = "; nobody has accepted it"
     elif row and row.unread:
         side = f"; the server has not read {row.unread} bytes of what it sent"
-    elif row and client.sent_bytes and not client.outbox:
+    elif row and not client.outbox and asks(client):
         side = "; the server has read all that it sent"
     return f"{got}, and the connection stays open{side}"
+
+
+def asks(client: Client) -> bool:
+    """Whether it has sent anything that is not answered yet."""
+    heads = client.sent_bytes.count(b"\r\n\r\n") + (client.last_sent not in (b"", b"\r\n\r\n"))
+    return heads > len(client.replies)
 
 
 def progress(client: Client) -> str:

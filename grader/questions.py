@@ -15,7 +15,7 @@ FIRST = {
     "Address already in use": "what is left of the server before on this port, and what lets another bind beside it?",
     "ended before it listened": "what did it print last, and what was it about to do then?",
     "a traceback was printed": "who catches what the signal raises?",
-    "could not connect": ENDED,
+    "could not connect: refused": ENDED,
     "the server has ended": ENDED,
 }
 RAISED = "which of the client's bytes lead to this error, and what should the client be told then?"
@@ -23,6 +23,7 @@ SILENT_ENDS = "not one byte came, then"
 
 COMMON = {
     "its answer came whole, and the connection stays open": "who still holds the socket of this client?",
+    "never taken": "who takes connections out of the backlog, and what keeps it from doing so?",
     "nobody has accepted it": "who accepts while the server is busy with somebody else?",
     "has not read": "who is to read from this client, and what keeps it from doing so?",
     "read all that it sent": "by what does the server know that the request is complete, and what comes next?",

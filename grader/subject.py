@@ -182,7 +182,12 @@ class Server(Facts):
         look_at: Questions = "",
         clients: list[Client] | None = None,
     ) -> None:
-        """Raise a Finding with all the evidence of this moment."""
+        """Raise a Finding with all the evidence of this moment.
+
+        Where a connection has ended, the server may be about to end too, which is what matters then.
+        """
+        if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
+            self.comes(self.gone, 1)
         self.note_sight(look(self.launch.proc, self.launch.family))
         moment = evidence.Moment(self.launch, self.known, ask=True)
         give_up = time.monotonic() + 1

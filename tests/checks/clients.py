@@ -111,7 +111,6 @@ def released(server: Server, gone: list[Client], what: str) -> None:
 
 
 def vanish(server: Server, each: int = 4) -> None:
-    server.did("clients came that were to vanish")
     half = request("/page1.txt")[:-9]
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
@@ -120,7 +119,7 @@ def vanish(server: Server, each: int = 4) -> None:
         for way in (Client.close, Client.reset):
             part = "part of a request" if sent else "nothing"
             verb = "closed" if way is Client.close else "reset"
-            server.did(f"{plural(each, 'client')} sent {part} and {verb} the connection", again=True)
+            server.did(f"{plural(each, 'client')} sent {part} and {verb} the connection")
             gone = [server.client() for _ in range(each)]
             for client in gone:
                 if sent:
@@ -142,7 +141,6 @@ def gone_before_accepted(server: Server, each: int) -> None:
     server.did(
         f"{plural(each, 'client')} connected and reset the connection while the server was stopped (SIGSTOP);"
         " it went on",
-        again=True,
     )
     with server.stopped():
         gone = [server.client(wait=False) for _ in range(each)]

@@ -109,13 +109,13 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
     path = server.root.path / name[1:]
     date = path.stat().st_mtime if path.exists() else time.time()
     for later, data in enumerate(contents, 1):
-        server.did(f"then {name} was {'changed' if path.exists() else 'made'}, and asked for")
+        server.did(f"then {name} was {'changed' if path.exists() else 'made'} ({len(data)} bytes) and asked for")
         server.root.add(name, data)
         os.utime(path, (date + later, date + later))
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
     path.unlink()
-    server.did(f"then {name} was removed, and asked for")
+    server.did(f"then {name} was removed and asked for")
     server.answers(server.ask(name), (404,), "the file has been removed", questions.FRESH)
     server.leave()
     server.root.add(name, b"as it was in the beginning\n")

@@ -80,8 +80,8 @@ def methods(server: Server) -> None:
 
 
 def junk(server: Server) -> None:
-    server.did("sent heads that are no HTTP, each with its blank line")
     for head in JUNK:
+        server.did(f"client #{server.named + 1} sent {head!r}")
         client = server.client()
         client.send(head)
         server.must(

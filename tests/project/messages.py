@@ -39,7 +39,7 @@ MASKS = (
     (r"b'(?:[^'\\]|\\.)*\\x[^']*'", "BYTES"),
     (r"(?<![#\w.-])\d{5,}", "N"),
 )
-COUNT = r"(?<![#\w-])(?<!answered )(?<!Errno )\d+(\.\d+)?(?![-.\w/])"
+COUNT = r"(?<![#\w./:-])(?<!answered )(?<!Errno )(?<!HTTP/1\.[01] )\d+(\.\d+)?(?![-.\w/])(?! bytes and left)"
 LOOSE = ("saw", "likely")  # whose counts may differ from run to run
 PARTS = (("did", "did"), ("expected", "expected"), ("saw", "saw"), ("likely", "cause"), ("look at", "look_at"))
 
