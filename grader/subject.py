@@ -194,7 +194,8 @@ class Server(Facts):
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
         printed = self.launch.output.text(self.printed_before)
         line = moment.matters
-        cause = moment.cause(printed, clients or self.clients)
+        in_question = clients or self.clients if "stays open" in saw or "held by" in saw else []
+        cause = moment.cause(printed, in_question)
         seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
         raise Finding(
             expected=expected,

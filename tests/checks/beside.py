@@ -23,8 +23,8 @@ def ends_in_service(grading: Grading) -> None:
             server.must(
                 server.gone,
                 "the end of every process",
-                saw=lambda server=server: f"live on: {clients.plural(len(server.living()), 'process')}",
-                look_at="who hears of the signal, and whom do the others wait for?",
+                saw=lambda server=server: life.survivors(server),
+                look_at=questions.SURVIVORS,
             )
             port, story = str(server.launch.listener.address[1]), list(server.told)
             server.launch.end()

@@ -127,6 +127,11 @@ def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:
     return True
 
 
+def survivors(server: Server) -> str:
+    main = "the main one among them" if server.main in server.living() else "the main one has ended"
+    return f"{clients.plural(len(server.living()), 'process')} still there; {main}"
+
+
 def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
     """A signal ends the server, without a traceback; `served`: it has served a client before."""
     with grading.started() as server:
@@ -141,7 +146,7 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
         server.must(
             server.gone,
             "the end of every process of the server",
-            saw=lambda: f"live on: {clients.plural(len(server.living()), 'process')}",
+            saw=lambda: survivors(server),
             look_at="what becomes of the signal, and what goes on as if there had been none?",
         )
         server.settle(lambda: not server.launch.family())

@@ -104,10 +104,10 @@ def own_processes(server: Server, count: int = 50) -> None:
     server.must(
         lambda: len(served_apart(server, crowd)) == count,
         f"{count} processes, each with the socket of a client of its own",
-        saw=lambda: f"{len(served_apart(server, crowd)) or 'none'} of {count} clients has a process of its own",
+        saw=lambda: f"a process of its own for {len(served_apart(server, crowd)) or 'none'} of {count} clients",
         look_at={
-            "none of": "which process talks with a client, and which one accepts the next?",
-            "1 of": "which process talks with the second client while the first one stalls?",
+            "for none of": "which process talks with a client, and which one accepts the next?",
+            "for 1 of": "which process talks with the second client while the first one stalls?",
             "": "how many processes may there be at a time, and what becomes of the next client?",
         },
     )
@@ -313,7 +313,7 @@ def blocking_socket(server: Server, inodes: dict[int, str]) -> None:
             server.fail(
                 "O_NONBLOCK on the listener and on every client's socket",
                 saw,
-                look_at="what does accept() hand on?",
+                look_at=questions.BLOCKING,
             )
 
 
@@ -365,7 +365,7 @@ def watches_everyone(server: Server, count: int) -> None:
             f"{len(wanted & watched(server).keys())} of these {len(wanted)} are watched, "
             f"the listener {'too' if server.launch.listener.inode in watched(server) else 'not'}"
         ),
-        look_at="who tells the kernel about a new socket?",
+        look_at=questions.WATCHED,
     )
     server.did("then they left")
     server.leave()
@@ -389,7 +389,7 @@ def sleeps_in_epoll(server: Server) -> None:
         return task is not None and (task.call is None or task.call.startswith("epoll"))
 
     saw = lambda: "; ".join(evidence.where_it_stands(server.launch, server.clients))  # noqa: E731
-    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at="where does the loop wait, and for what?")
+    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at=questions.SLEEP)
 
 
 def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
@@ -406,7 +406,7 @@ def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
         )
     if used > own / 3:
         saw = f"it used {used:.2f} s of CPU time while a busy loop beside it used {own:.2f} s"
-        server.fail(f"no use of CPU {when}", saw, look_at="which event keeps coming, and who asked for it?")
+        server.fail(f"no use of CPU {when}", saw, look_at=questions.no_rest(when))
 
 
 def idle(server: Server, count: int) -> None:

@@ -15,6 +15,26 @@ FIRST_ANSWER = {
 
 # How the step serves
 
+BLOCKING = {
+    "the listener": "which calls on the listener may wait, and what makes them return at once?",
+    "": "what kind of socket does accept() hand on?",
+}
+WATCHED = {
+    "the listener not": "how does the loop hear of a new client?",
+    "": "who tells the kernel about a new socket, and when?",
+}
+SLEEP = {
+    "nanosleep": "what is the nap for, if the kernel says who has something?",
+    "running": "with which time-out is epoll asked, and when does it return at once?",
+    "": "where does the loop wait, in which call, and for what?",
+}
+NO_REST = {
+    "stalled": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
+    "do not read": "when is there room again, who says so, and what does the loop do until then?",
+    "large answers": "what was asked of epoll while there was no room, and who took it back?",
+    "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
+    "descriptors": "what is still in the backlog while accept() fails, and what does epoll say of that?",
+}
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NEXT_CLIENT = {
     "a reset": "what does the server do with those who come while it is busy?",
@@ -38,8 +58,8 @@ WINDOW = {
     "has not read": "what does send() do when the client's window is full, and who waits with it?",
 }
 REST = {
-    "stays open": "who remembers what is left to send, and what tells him that there is room again?",
-    "is another": "which byte of the file comes next, after a send() that took only some of them?",
+    "stays open": "who remembers what is left to send, and what says that there is room again?",
+    "is another": "which byte comes next for this client, and what else moves that place in the file?",
     "too many": "which byte of the file comes next, after a send() that took only some of them?",
     "Content-Length says": "what ended the sending: an error, a time-out, or less taken by send() than it was given?",
     "a reset": "what ended the sending before the client had read it all?",
@@ -183,7 +203,16 @@ CLOSES = {
 
 # Beside the points
 
+SURVIVORS = {
+    "main one has ended": "who tells the others that the server is to end, and what becomes of them if nobody does?",
+    "": "who hears of the signal, and whom does he wait for?",
+}
 TIMER = {
     "it came after": "from which moment on are the seconds counted?",
     "": "who looks after the time, in a loop that wakes only when a client does something?",
 }
+
+
+def no_rest(when: str) -> str:
+    """The question for a server that uses CPU `when` it should not."""
+    return next((question for words, question in NO_REST.items() if words in when), "")

@@ -33,6 +33,7 @@ from grader import STEPS  # noqa: E402
 FOLDER = HERE / "messages"
 MASKS = (
     (r"/tmp/[^\s'\"]*?/(server\.py|site-\d+)", r"/\1"),
+    (r"\(a nap[^)]*\)", "(a nap)"),
     (r"eight-servers-\w+|[0-9a-f]{16,}", "NAME"),
     (r"127(\.\d+){3}(?=:| --port)(?<!127\.0\.0\.1)", "ADDRESS"),
     (r"is another: .* and not .* \(\d+ bytes came\)", "is another: BYTES and not BYTES (N bytes came)"),
