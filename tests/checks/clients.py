@@ -119,8 +119,8 @@ def vanish(server: Server, each: int = 4) -> None:
         for way in (Client.close, Client.reset):
             part = "part of a request" if sent else "nothing"
             verb = "closed" if way is Client.close else "reset"
-            server.did(f"{plural(each, 'client')} sent {part} and {verb} the connection")
             gone = [server.client() for _ in range(each)]
+            server.did(f"{plural(each, 'client')} sent {part} and {verb} the connection")
             for client in gone:
                 if sent:
                     client.send(sent)

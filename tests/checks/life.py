@@ -128,8 +128,12 @@ def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:
 
 
 def survivors(server: Server) -> str:
-    main = "the main one among them" if server.main in server.living() else "the main one has ended"
-    return f"{clients.plural(len(server.living()), 'process')} still there; {main}"
+    """Who is still there after a signal to end."""
+    living = server.living().keys()
+    if living == {server.main}:
+        return "the main process is still there"
+    main = "the main one among them" if server.main in living else "and the main one has ended"
+    return f"{clients.plural(len(living), 'process')} still there, {main}"
 
 
 def stops(grading: Grading, number: signal.Signals, served: bool) -> None:

@@ -81,8 +81,8 @@ def methods(server: Server) -> None:
 
 def junk(server: Server) -> None:
     for head in JUNK:
-        server.did(f"client #{server.named + 1} sent {head!r}")
         client = server.client()
+        server.did(f"{client.name} sent {head!r}")
         client.send(head)
         server.must(
             lambda client=client: client.replies or client.ended or client.malformed,

@@ -42,6 +42,7 @@ MASKS = (
 )
 COUNT = r"(?<![#\w./:-])(?<!answered )(?<!Errno )(?<!HTTP/1\.[01] )\d+(\.\d+)?(?![-.\w/])(?! bytes and left)"
 LOOSE = ("saw", "likely")  # whose counts may differ from run to run
+REFUSED = "could not connect: refused"
 PARTS = (("did", "did"), ("expected", "expected"), ("saw", "saw"), ("likely", "cause"), ("look at", "look_at"))
 
 
@@ -50,6 +51,12 @@ def stable(text: str, part: str) -> str:
     for pattern, mask in MASKS:
         text = re.sub(pattern, mask, text)
     return re.sub(COUNT, "N", re.sub(r"#\d+", "#N", text) if part == "likely" else text) if part in LOOSE else text
+
+
+def without_moment(text: str) -> str:
+    """Which client is the first to be refused hangs on how soon the server is gone."""
+    first, _, more = text.partition("; ")
+    return re.sub(r"#\d+", "#N", first + "; ..." * bool(more))
 
 
 def wrapped(label: str, words: str) -> str:
@@ -63,6 +70,8 @@ def message(entry: corpus.Entry, data: dict) -> str:
     if not failed:
         return ""
     finding = {**failed[0]["finding"], "did": "; ".join(failed[0]["finding"]["did"])}
+    if REFUSED in finding["saw"]:
+        finding |= {part: without_moment(finding[part]) for part in ("did", "expected", "saw")}
     lines = [f"== {entry.path.stem}", wrapped("breaks", entry.note("Breaks")), wrapped("check", failed[0]["title"])]
     for label, field in PARTS:
         if finding[field]:
