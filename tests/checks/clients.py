@@ -124,7 +124,7 @@ def vanish(server: Server, each: int = 4) -> None:
             for client in gone:
                 if sent:
                     client.send(sent)
-                    server.settle(lambda client=client: server.has_read(client))
+                server.settle(lambda client=client: server.has_read(client))  # accepted, if nothing was sent
                 way(client)
                 server.leave(client)
             released(server, gone, f"{plural(each, 'client')} had sent {len(sent)} bytes and left by a {way.__name__}")

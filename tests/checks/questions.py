@@ -84,8 +84,7 @@ LEFT = {
 
 ASSEMBLE = {
     "stays open": "where are the bytes kept that came before the blank line did, and how is it found among them?",
-    "a reset": "what does the kernel do with bytes nobody has read when a socket is closed?",
-    "end of the stream": "what made the server give up this head, and how much of it did it know by then?",
+    "not one byte came, then": "what made the server give up this head, and how much of it did it know by then?",
     "was answered": "which bytes did the server take for this request?",
 }
 EARLY = {
@@ -94,7 +93,6 @@ EARLY = {
 }
 LONG_HEAD = {
     "stays open": ASSEMBLE["stays open"],
-    "a reset": ASSEMBLE["a reset"],
     "": "how long may a head be, and what is counted: all that has come, or one recv()?",
 }
 WAITS = "who else has to wait while this client sends on and on?"

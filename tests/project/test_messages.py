@@ -42,7 +42,7 @@ def test_the_end_of_the_server_comes_first():
 def test_each_question_asks(module):
     """It begins small, as the second half of a line does, and ends with a question mark."""
     tables = [value for name, value in vars(module).items() if name.isupper() and name != "SILENT_ENDS"]
-    for text in texts({number: table for number, table in enumerate(tables)}):
+    for text in texts(dict(enumerate(tables))):
         assert re.fullmatch(r"[a-z].*\?", text), text
 
 
