@@ -37,6 +37,7 @@ COMMON = {
     "end of the stream": "on which path through your code is this connection closed, and was all said by then?",
     "from outside the root": "where does the path end up, once every `..` and every link is followed?",
     "only the first": "where are the other bytes: never read from the file, or never taken by send()?",
+    "got the": "whose answer is this, and how did it come to this client?",
     "is another": "whose bytes are these, and where does each client's own stand?",
     "was answered": "which line of your code decides over this status?",
 }
