@@ -33,7 +33,7 @@ NO_REST = {
     "do not read": "when is there room again, who says so, and what does the loop do until then?",
     "large answers": "what was asked of epoll while there was no room, and who took it back?",
     "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
-    "descriptors": "what is still in the backlog while accept() fails, and what does epoll say of that?",
+    "descriptors": "who is still in the backlog while accept() fails, and what keeps the server from asking again at once?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NEXT_CLIENT = {
