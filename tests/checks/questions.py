@@ -9,9 +9,11 @@ WHERE = "where do the host and the port of bind() come from, and what if no argu
 FIRST_ANSWER = {
     "nobody has accepted it": "which call takes a connection out of the backlog, and when does your code make it?",
     "has not read": "which call takes bytes from a connection, and when does your code make it?",
-    "read all that it sent": "by what does the server know that the request is complete, and what does it send then?",
+    "read all that it sent": "by what is a request known to be complete, and where would an error after that show?",
     "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
 }
+
+ROOT = "which folder is served by default, and is all that is in it inside of it, for your code?"
 
 # How the step serves
 
@@ -33,7 +35,7 @@ NO_REST = {
     "do not read": "when is there room again, who says so, and what does the loop do until then?",
     "large answers": "what was asked of epoll while there was no room, and who took it back?",
     "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
-    "descriptors": "who is still in the backlog while accept() fails, and what keeps the server from asking again at once?",
+    "descriptors": "who is still in the backlog while accept() fails, and what keeps the loop from trying at once?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NEXT_CLIENT = {
@@ -113,6 +115,7 @@ STRICT = {
 SENDS = {
     "Content-Length says": "how much of it did one read() give, and how much of that did one send() take?",
     "only the first": "how much of it did one read() give, and how much of that did one send() take?",
+    "was answered": "what about this file makes your code say so?",
 }
 FRESH = {
     "was answered": "when does the server look whether there is such a file?",
