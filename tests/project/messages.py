@@ -34,8 +34,8 @@ FOLDER = HERE / "messages"
 MASKS = (
     (r"(?<=was silent for )\d+ s", "N s"),
     (r"(?<=bytes of /page)\d+(?=\.txt$)", "N"),  # got by a client that asked for another
-    (r"(?<=not one byte came, then )(a reset|the end of the stream)", "the end"),  # a race with the client's bytes
-    (r"/tmp/[^\s'\"]*?/(server\.py|site-\d+)", r"/\1"),
+    (r"(?<=, then )(a reset|the end of the stream)", "the end"),  # a reset if bytes of the client come after close()
+    (r"/tmp/[^\s'\"]*?/(server\.py|site)(-\d+)?", r"/\1"),
     (r"\(a nap[^)]*\)", "(a nap)"),
     (r"eight-servers-\w+|[0-9a-f]{16,}", "NAME"),
     (r"127(\.\d+){3}(?=:| --port)(?<!127\.0\.0\.1)", "ADDRESS"),
