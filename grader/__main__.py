@@ -80,8 +80,8 @@ def main() -> int:
         results = [grade(options, step) for step in steps]
         if len(steps) > 1:
             print(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
+        keep_progress(options, results)  # first: who sees the last line of a run may save, which ends it
         write_reports(options, results)
-        keep_progress(options, results)
     if github.on():
         print("\n".join(github.annotations(results)), flush=True)
         github.write_summary(results)

@@ -153,8 +153,8 @@ def test_compare(clone):
 
 @pytest.mark.parametrize("words", [[], ["x"], ["hint"], ["hint", "09"], ["reset", "x"], ["run"], ["hint", "01", "x"]])
 def test_bad_arguments(clone, words):
-    """Bad arguments: 2."""
-    learn(clone, *words, status=2)
+    """Bad arguments: 2, and one line of why."""
+    assert len(learn(clone, *words, status=2).splitlines()) == 1
 
 
 def test_no_file(clone):
@@ -228,11 +228,26 @@ def test_watch(clone):
     assert terminal.end() == 0
 
 
-def test_watch_is_ended_in_mid_run(clone):
-    """Ctrl-C while a server is under test leaves nothing behind (the fixture looks)."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_watch_is_ended_in_mid_run(clone, number):
+    """Ctrl-C, kill or a closed terminal, while a server is under test, leave nothing behind (the fixture looks)."""
     mine(clone).write_text(solution(STEP))
     terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
     terminal.until("✓")
+    if number == signal.SIGINT:
+        terminal.keys("\x03")
+    else:
+        os.kill(terminal.pid, number)
+    assert terminal.end() == 0
+
+
+def test_watch_a_save_in_mid_run(clone):
+    """A save while a server is under test ends that run: the next is of what was saved, and gets to its end."""
+    mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    terminal.until("✓")
+    mine(clone).write_text(solution(STEP))
+    assert "98 of 100 points" not in terminal.until("\n--- 01_blocking") + terminal.until("100 of 100 points")
     terminal.keys("\x03")
     assert terminal.end() == 0
 
