@@ -12,7 +12,7 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
-from grader import STEPS, patience_factor
+from grader import STEPS, bad_patience
 from grader.grading import REPOSITORY
 from grader.record import Result
 from grader.report import board, classroom, files, github, records, text
@@ -48,10 +48,8 @@ def why_not(options: argparse.Namespace) -> str:
     """What keeps us from grading, in a line that says what to do; "" if nothing does."""
     if sys.platform != "linux":
         return "Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container."
-    try:
-        patience_factor()
-    except ValueError:
-        return "EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline."
+    if why := bad_patience():
+        return why
     paths: dict[Path, str] = {}
     for name in FORMATS:
         path = getattr(options, name)

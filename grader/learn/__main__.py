@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from grader import bad_patience
 from grader.finding import CannotGrade
 from grader.grading import step_named
 from grader.learn import compare, hints, home, progress, watch
@@ -50,6 +51,8 @@ def main() -> int:
             command.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
     options = parser.parse_args()
     try:
+        if why := bad_patience():
+            raise CannotGrade(why)
         if options.command != "progress":
             options.step = step_named(options.step)
         return COMMANDS[options.command][0](options)
