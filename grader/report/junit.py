@@ -1,7 +1,8 @@
 """Records as JUnit XML, as CI systems read it: Jenkins, GitLab, and whoever follows them.
 
-There is no standard; this keeps to what the schema of Jenkins' JUnit plugin allows and GitLab reads. A check
-is a test case; one that was not run is skipped, one that was not judged is an error.
+There is no standard. This keeps to the schema of Jenkins' xUnit plugin (junit-10.xsd) but for one attribute:
+`file` of a test case, which GitLab reads. A check is a test case; one that was not run is skipped, one that was
+not judged is an error. What the server printed is its `system-out`.
 """
 
 import re
@@ -31,6 +32,8 @@ def case(suite: Element, result: Result, check: Check) -> None:
         ElementTree.SubElement(node, "skipped", message=clean(check.reason)[:1000])
     elif check.outcome != PASSED:
         ElementTree.SubElement(node, "error", type=check.outcome, message=clean(check.reason)[:1000]).text = story
+    if check.finding and check.finding.printed.strip():
+        ElementTree.SubElement(node, "system-out").text = clean(check.finding.printed)
 
 
 def suite_of(root: Element, result: Result) -> None:
