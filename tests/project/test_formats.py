@@ -58,7 +58,7 @@ def graded(folder, source, step=STEP, *options, **more):
     given = [word for name, path in paths.items() for word in (f"--{name}", str(path))]
     summary = folder / "summary.md"
     actions = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(folder)}
-    run = tools.grade(step, "--submission", handed_in, *given, *options, **CLASSROOM, **actions, **more)
+    run = tools.grade(step, "--submission", handed_in, *given, *options, **{**CLASSROOM, **actions, **more})
     found = {name: path.read_text("utf-8") for name, path in paths.items()}
     return run, {**found, "summary": summary.read_text("utf-8"), "stdout": run.out}
 
@@ -152,7 +152,7 @@ def test_hostile_output(tmp_path):
         assert ("&lt;script&gt;" in report or "<script>alert" in report) == (name != "classroom"), name
         mine, theirs = without_excerpt(name, report), without_excerpt(name, silent[name])
         assert mine == theirs, name
-    assert_commands(reports["stdout"])
+    assert_commands(reports)
 
 
 def check_harmless(reports):
@@ -186,12 +186,24 @@ def obeyed(printed):
     return found
 
 
-def assert_commands(printed):
-    """The runner obeys what is ours: to stop obeying, and then annotations at the submission's file."""
-    first, *others = obeyed(printed)
-    assert first[0] == "stop-commands" and re.fullmatch("[0-9a-f]{32}", first[2]) and others
-    for command, properties, _ in others:
-        assert command == "error" and set(re.findall(r"(?:^|,)(\w+)=", properties)) <= {"file", "title", "line"}
+def assert_commands(reports):
+    """The runner obeys what is ours: to stop obeying, and then an annotation for each failed check, at its file."""
+    first, *others = obeyed(reports["stdout"])
+    assert first[0] == "stop-commands" and re.fullmatch("[0-9a-f]{32}", first[2])
+    checks = json.loads(reports["json"])["steps"][0]["checks"]
+    titles = [check["title"] for check in checks if check["outcome"] == FAILED and not check["stretch"]]
+    assert len(others) == len(titles) > 0
+    for (command, words, _), title in zip(others, titles, strict=True):
+        properties = dict(word.split("=", 1) for word in words.split(","))
+        assert command == "error" and properties.keys() <= {"file", "title", "line"}
+        assert unescaped(properties["title"]) == f"{STEP}: {title}"
+        assert unescaped(properties["file"]).endswith(f"submission/{STEP}/server.py")
+
+
+def unescaped(words):
+    for code, character in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        words = words.replace(code, character)
+    return words
 
 
 ANSWER = 'return "\\r\\n".join([*lines, "", text]).encode(), file, size'
@@ -215,7 +227,7 @@ def test_hostile_answers(tmp_path, where):
     assert run.status == 1, run.out + run.err
     check_all(reports, 0, "fail")
     check_harmless(reports)
-    assert_commands(reports["stdout"])
+    assert_commands(reports)
     saw = [check["finding"]["saw"] for check in json.loads(reports["json"])["steps"][0]["checks"] if check["finding"]]
     assert saw and all(len(words) < 2000 for words in saw)
     assert "bytes more]" in saw[0] or "[...]" in saw[0] or where == "garbage", saw
@@ -230,17 +242,17 @@ def test_hostile_bodies(tmp_path):
     assert run.status == 1, run.out + run.err
     check_all(reports, 0, "fail")
     check_harmless(reports)
-    assert_commands(reports["stdout"])
+    assert_commands(reports)
 
 
 def test_hostile_names(tmp_path):
     """A folder whose name holds control characters, commands, markup and bytes that are no UTF-8 is shown escaped."""
-    folder = tmp_path / "a\n::error::mine\x1b[2J<script>```\udcff::set-output name=x::y,line=9%0A]]>"
-    run, reports = graded(folder, server(), STEP, "-k", "answers or methods")
+    folder = tmp_path / "a\n::error::mine\x1b[2J<script>```\udcff::set-output name=x::y,col=9%0A]]>"
+    run, reports = graded(folder, server(), STEP, "-k", "answers or methods", GITHUB_WORKSPACE=str(tmp_path))
     assert run.status == 1, run.out + run.err
     check_all(reports, 2, "fail")
     check_harmless(reports)
-    assert_commands(reports["stdout"])
+    assert_commands(reports)
     assert "\\udcff" in json.loads(reports["json"])["steps"][0]["script"]
     run = tools.grade(STEP, "--submission", folder / "none")
     assert run.status == 2 and len(run.err.splitlines()) == 1 and "\x1b" not in run.err
@@ -288,6 +300,17 @@ def test_outcomes_in_junit():
     text = junit.render([result_of(PASSED, FAILED, NOT_STARTED, NOT_RUN, NOT_JUDGED)])
     kinds = [[child.tag for child in case] for case in ElementTree.fromstring(text).iter("testcase")]
     assert kinds == [[], ["failure"], ["failure"], ["skipped"], ["error"]]
+
+
+def test_characters_of_xml():
+    """Every character that XML forbids is shown escaped."""
+    forbidden = [*range(0x20), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+    words = "".join(map(chr, set(forbidden) - {0x09, 0x0A}))
+    result = result_of(FAILED)
+    result.checks[0].finding = Finding("a", words, printed=words)
+    case = next(ElementTree.fromstring(junit.render([result])).iter("testcase"))
+    for shown in (case.findtext("failure"), case.findtext("system-out")):
+        assert "\\x00" in shown and "\\udfff" in shown and "\\uffff" in shown and "\\r" in shown
 
 
 def test_limits_of_annotations(monkeypatch):
