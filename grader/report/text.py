@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     )
 
 
+def in_a_line(words: str) -> str:
+    """Text of others where a line of ours has to stay one."""
+    return printable(words).replace("\n", "\\n")
+
+
 def line(check: Check) -> str:
     """One line for a check: its mark, its points, its rubric line."""
     points = "stretch" if check.stretch else f"{check.earned}/{check.points}"
@@ -69,7 +74,7 @@ def story(check: Check) -> str:
 def summary(result: Result) -> str:
     """The end of a run: what failed first and why, what else did, the score, the next thing to do."""
     if result.error:
-        return f"{result.step}: nothing could be graded: {printable(result.error)}"
+        return printable(f"{result.step}: nothing could be graded: {result.error}")
     parts = []
     first, *others = [*failures(result), None]
     if first and first.finding:
