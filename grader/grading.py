@@ -47,6 +47,7 @@ class Grading:
         self.workshop = Workshop()
         self.launches: list[Launch] = []
         self.manners = Manners()
+        self.stage: list[Server] = []  # the servers that the check which runs has used
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
@@ -106,7 +107,9 @@ class Grading:
         return server
 
     def subject(self, launch: Launch) -> Server:
-        return Server(launch, self.root, self.manners, long=self.long)
+        server = Server(launch, self.root, self.manners, long=self.long)
+        self.stage.append(server)
+        return server
 
     @staticmethod
     def wait_for_listener(server: Server) -> None:
@@ -161,9 +164,9 @@ class Shared:
     def get(self) -> Server:
         if self.server is None:
             self.server = self.grading.start()
-        self.server.told.clear()
-        self.server.named = 0
-        self.server.printed_before = self.server.launch.output.total
+        self.server.begin_story()
+        if self.server not in self.grading.stage:
+            self.grading.stage.append(self.server)
         return self.server
 
     def give_back(self, passed: bool) -> None:

@@ -16,6 +16,7 @@ from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
 from grader.report import text
+from grader.story import tell
 from grader.subject import Server
 
 
@@ -65,6 +66,7 @@ class Grader:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         check = self.checks[item.nodeid]
+        self.run.stage.clear()
         if self.gate and check is not self.gate and self.gate.outcome in (FAILED, NOT_STARTED):
             check.outcome, check.reason = NOT_RUN, f"because {self.gate.name!r} failed"
             pytest.skip(check.reason)
@@ -86,6 +88,11 @@ class Grader:
         check.seconds += call.duration
         check.notes += self.run.notes
         self.run.notes.clear()
+        if call.when == "call" or call.excinfo is not None:
+            now = time.monotonic()
+            told = [tell(server, now) for server in self.run.stage]
+            check.stories += [story for story in told if story.events or story.sights]
+            self.run.stage.clear()
         if call.excinfo is not None and check.outcome == NOT_JUDGED:
             self.note_failure(check, call.excinfo.value)
         elif call.when == "call" and call.excinfo is None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.kernel import Proc, Process, Task
+from grader.sights import Sights
 
 TURNS = 2000
 SPIN = 5.0  # seconds of CPU time
@@ -195,6 +196,7 @@ class Prover:
         self.last: Look | None = None
         self.demand = 1.0  # of TURNS and SPIN
         self.at_rest = False  # the last proof was one of sleep, not of going round
+        self.sights = Sights(proc)
         self.reset()
 
     def reset(self) -> None:
@@ -205,6 +207,7 @@ class Prover:
     def check(self, sockets: Callable[[], Sockets | None], *, now: float, patience: float) -> str:
         """sockets() is asked only if it matters; None from it means that something is under way."""
         before, self.last = self.last, look(self.proc, self.family)
+        self.sights.note(now, self.last.tasks)
         for key, task in self.last.tasks.items():
             self.base.setdefault(key, task)
         for pid, process in self.last.processes.items():

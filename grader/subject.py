@@ -2,6 +2,7 @@
 
 import select
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from grader.finding import Finding
 from grader.launch import Launch
 from grader.proof import AFTER_THE_FIRST, look, timeout_of
 from grader.reply import Reply
+from grader.story import Cast
 from grader.waiting import Outcome
 
 
@@ -39,6 +41,16 @@ class Server(Facts):
         self.told: list[str] = []
         self.named = 0
         self.printed_before = 0
+        self.begin_story()
+
+    def begin_story(self) -> None:
+        """A check begins: what is told of it begins here too."""
+        self.told.clear()
+        self.named = 0
+        self.printed_before = self.launch.output.total
+        self.began, self.failed_at = time.monotonic(), 0.0
+        self.cast = Cast()
+        self.prover.sights.clear()
 
     # What the clients do
 
@@ -60,6 +72,7 @@ class Server(Facts):
         self.named += 1
         client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
+        self.cast.enter(client)
         self.by_descriptor[client.socket.fileno()] = client
         self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
         if wait and not client.connected:
@@ -142,6 +155,10 @@ class Server(Facts):
     ) -> None:
         """Raise a Finding with all the evidence of this moment."""
         everyone = self.clients + self.departed
+        self.failed_at = time.monotonic()
+        self.prover.sights.note(self.failed_at, look(self.launch.proc, self.launch.family).tasks)
+        named = [client for client in everyone if f"{client.name} " in f"{saw} {expected} ".replace(":", " ")]
+        self.cast.keep([*(clients or []), *named])
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
