@@ -1,4 +1,4 @@
-"""`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
+"""`python -m grader 05 [--submission DIR] [--results FILE] [--html FILE] [-k NAME]`: grade a step."""
 
 import argparse
 import signal
@@ -16,6 +16,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("step", help="01 to 08, or all")
     parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
     parser.add_argument("--results", type=Path, help="write the result there as Gradescope's JSON")
+    parser.add_argument("--html", type=Path, help="write a page there: findings, rubric, and a picture of each check")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     return parser.parse_args(argv)
@@ -39,6 +40,9 @@ def main() -> int:
     if options.results and (why := why_not_writable(options.results)):
         print(f"--results: {why}", file=sys.stderr)
         return 2
+    if options.html and (why := why_not_writable(options.html)):
+        print(f"--html: {why}", file=sys.stderr)
+        return 2
     if options.step == "all":
         return grade_all(options)
     return grade(options, options.step)[1]
@@ -53,6 +57,7 @@ def grade_all(options: argparse.Namespace) -> int:
         files.write_whole(options.results, gradescope.together(results))
     total = sum(result.score for result in results)
     print(f"\nall steps: {total} of {100 * len(STEPS)} points")
+    write_page(options, results)
     return max(status for _, status in graded)
 
 
@@ -85,7 +90,19 @@ def grade(options: argparse.Namespace, name: str, write: bool = True):  # type: 
         print(text.summary(result), file=sys.stderr)
     else:
         print(text.summary(result), flush=True)
+    if write:
+        write_page(options, [result])
     return result, result.status
+
+
+def write_page(options: argparse.Namespace, results: list) -> None:  # type: ignore[type-arg]
+    if options.html:
+        from grader.report import files, page
+
+        files.write_whole(options.html, page.render(results))
+        path = options.html.absolute()
+        here = path.is_relative_to(Path.cwd())
+        print(f"picture: {path.relative_to(Path.cwd()) if here else path}", flush=True)
 
 
 if __name__ == "__main__":

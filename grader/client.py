@@ -11,7 +11,7 @@ import termios
 import time
 from typing import NamedTuple
 
-from grader.kernel import SYN_RECV, NetlinkSockets, ProcSockets, Socket
+from grader.kernel import ESTABLISHED, SYN_RECV, NetlinkSockets, ProcSockets, Socket
 from grader.reply import Malformed, Reply, ReplyReader
 
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
@@ -23,7 +23,7 @@ class Event(NamedTuple):
 
     time: float
     #: connecting, connected, sent, asked (so many requests are whole now), sending (the kernel takes no more),
-    #: all sent, received, replied, stops reading, reads on, half-closed, reset, closed, ended, malformed, left out
+    #: all sent, in the backlog, accepted (both when a look found it so), received, replied, stops reading, reads on, half-closed, reset, closed, ended, malformed, left out
     what: str
     detail: str
 
@@ -57,6 +57,7 @@ class Client:
         self.asked = 0  # how many whole heads have been sent
         self.part = b""  # the last bytes of one that is not whole
         self.inode = 0  # of the server's side of the connection, as last seen
+        self.queued = False  # it has been seen in the backlog
         self.received = 0
         self.first_bytes = b""
         self.sent_bytes = b""
@@ -229,8 +230,18 @@ class Client:
     def note_row(self, row: Socket | None) -> Socket | None:
         if row and row.state != SYN_RECV:
             self.arrived = True
-            self.inode = row.inode or self.inode
+            self.note_holder(row)
         return row
+
+    def note_holder(self, row: Socket) -> None:
+        """Enter it when a look finds the connection in the backlog, and when one finds it accepted."""
+        if row.inode:
+            if self.queued and not self.inode:
+                self.write("accepted")
+            self.inode = row.inode
+        elif row.state == ESTABLISHED and not (self.inode or self.received or self.queued or self.closed):
+            self.queued = True
+            self.write("in the backlog")
 
     def unacknowledged(self) -> int:
         """Bytes that we have sent and the server's kernel has not taken yet, tcp(7) SIOCOUTQ."""

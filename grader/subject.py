@@ -263,6 +263,7 @@ class Server(Facts):
         def resting() -> bool:
             nonlocal last
             before, last = last, look(self.launch.proc, self.launch.family)
+            self.prover.sights.note(time.monotonic(), last.tasks)
             asleep = last.asleep_since(before)
             for key, task in last.tasks.items():
                 cpu = last.processes[task.pid].cpu

@@ -1,0 +1,118 @@
+"""Records as one page of HTML that asks for nothing from outside: score, rubric, findings, and the pictures.
+
+All that a submission has a hand in comes here as text. Two gates let nothing else of it through: `clean` makes
+control characters visible and bounds the length, and jinja2 escapes whatever is no template of ours.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from grader.finding import Finding
+from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.report.picture import MARKS, SPANS, picture, shortened
+from grader.report.text import printable
+
+MOST_TEXT = 4000  # characters of one piece of text
+MOST_LINES = 12  # of what the server printed
+WORDS = {
+    PASSED: "✓ passed",
+    FAILED: "✗ failed",
+    NOT_STARTED: "… to do",
+    NOT_RUN: "- not run",
+    NOT_JUDGED: "? not judged",
+}
+SERVERS = ("running", "asleep")  # the spans of a server's lanes
+
+
+def clean(value: object) -> object:
+    """What stands in `{{ }}`, before it is escaped."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else printable(shortened(value, MOST_TEXT))
+
+
+def finding_rows(finding: Finding) -> list[tuple[str, list[str], bool]]:
+    """Label, paragraphs, and whether they are lines of a program or a terminal."""
+    rows = [
+        ("did", ["; ".join(finding.did)] if finding.did else [], False),
+        ("expected", [finding.expected], False),
+        ("saw", [finding.saw], False),
+        ("known", [finding.how], False),
+        ("stood", finding.stood, False),
+        ("cause", [finding.cause], False),
+        ("line", [f"line {finding.line} of server.py"] if finding.line else [], False),
+        ("printed", last_lines(finding.printed), True),
+        ("by hand", [finding.repeat], True),
+        ("look at", [finding.look_at], False),
+    ]
+    return [(label, kept, code) for label, texts, code in rows if (kept := [text for text in texts if text.strip()])]
+
+
+def last_lines(printed: str) -> list[str]:
+    lines = [shortened(line, 200) for line in printed.rstrip().splitlines()]
+    left = len(lines) - MOST_LINES
+    return [f"[... {left} lines before these]", *lines[-MOST_LINES:]] if left > 0 else lines
+
+
+def wanting(result: Result) -> list[Check]:
+    """The checks that are told in full: those that ran and did not pass."""
+    return [check for check in result.checks if check.outcome not in (PASSED, NOT_RUN)]
+
+
+def code(text: str) -> Markup:
+    """What stands between backticks as code; everything escaped."""
+    parts = [escape(clean(part)) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
+
+
+@cache
+def environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        finalize=clean,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "SPANS": SPANS,
+        "MARKS": MARKS,
+        "SERVERS": SERVERS,
+        "WORDS": WORDS,
+        "FULL": FULL,
+        "picture": picture,
+        "finding_rows": finding_rows,
+        "wanting": wanting,
+    }
+    made.filters["code"] = code
+    return made
+
+
+def counted(result: Result) -> str:
+    """`31 of 33 checks passed, 1 failed, 1 was not run`; stretch checks are told apart."""
+    graded = [check for check in result.checks if not check.stretch]
+    stretch = [check for check in result.checks if check.stretch]
+    parts = [f"{sum(check.outcome == PASSED for check in graded)} of {len(graded)} checks passed"]
+    for outcome in (FAILED, NOT_STARTED, NOT_RUN, NOT_JUDGED):
+        if count := sum(check.outcome == outcome for check in graded):
+            parts.append(f"{count} {outcome}")
+    if stretch:
+        parts.append(f"{sum(check.outcome == PASSED for check in stretch)} of {len(stretch)} stretch checks passed")
+    return ", ".join(parts)
+
+
+def render(results: list[Result]) -> str:
+    """One page for these steps."""
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            results=results,
+            title=results[0].step if len(results) == 1 else "All steps",
+            score=sum(result.score for result in results),
+            full=FULL * len(results),
+            counted=counted,
+        )
+    )

@@ -1,0 +1,344 @@
+"""A story as a waterfall: rows of spans and marks, placed in percent of the width. It draws nothing itself.
+
+The axis keeps the order of what the clients saw, and not the scale: a wait a thousand times longer is only
+some times wider, so that what took a millisecond can be seen beside what took a second.
+"""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from grader.record import Story
+
+#: Kind of a span -> its letter and what it means. The order is that of the key on the page.
+SPANS = {
+    "connecting": ("C", "connecting: its connection is not made yet"),
+    "in the backlog": ("B", "in the backlog: connected, and the server has not accepted it"),
+    "sending": ("»", "sending: the kernel takes no more, since the server does not read"),
+    "stalled": ("S", "stalled: it has sent nothing, or part of a request, and is silent"),
+    "waiting": ("W", "waiting: its whole request is sent, and no byte of the answer has come"),
+    "receiving": ("R", "receiving its answer"),
+    "not reading": ("N", "not reading: it asked, and has stopped taking the answer"),
+    "open": ("o", "answered, and the connection is still open"),
+    "running": ("R", "a thread of the server that runs"),
+    "asleep": ("", "a thread of the server that sleeps in a system call"),
+}
+#: What a mark shows -> its sign and what it means.
+MARKS = {
+    "sent": ("▾", "it sends"),
+    "replied": ("✓", "its answer is whole"),
+    "half-closed": ("⊣", "it ends its sending side"),
+    "end of stream": ("■", "the server has ended the connection"),
+    "reset by server": ("✕", "the connection is reset, or refused"),
+    "closed": ("○", "the client leaves"),
+    "malformed": ("!", "what came is no HTTP"),
+}
+ROOM = 9.0  # percent: for a few words
+CLOSE = 1.5  # percent: the width of a sign
+SILENCE = 0.5  # seconds: a longer gap in which nothing happened is named on the axis
+MOST_LANES, MOST_SEGMENTS, MOST_TOLD = 12, 40, 14
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a row; left and width are percent of the picture's."""
+
+    kind: str
+    left: float
+    width: float
+    says: str = ""
+    label: tuple[float, float, str] | None = None  # beside it, where it is too narrow: left, width, which side
+
+    @property
+    def letter(self) -> str:
+        return SPANS[self.kind][0]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A sign on a row, or several where they would lie on each other."""
+
+    kind: str
+    left: float
+    sign: str
+    says: str
+
+
+@dataclass
+class Row:
+    """A client, or a thread of the server. told: the same in words, (when, what)."""
+
+    name: str
+    spans: list[Span] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Picture:
+    """clients and lanes from top to bottom; ticks and silences: where on the axis, and the words there."""
+
+    clients: list[Row]
+    lanes: list[Row]
+    ticks: list[tuple[float, str]]
+    silences: list[tuple[float, float, str]]  # left, width, how long
+    end: float
+    left_out: int
+    columns: int  # different moments: how much room it wants
+
+    @property
+    def kinds(self) -> set[str]:
+        rows = self.clients + self.lanes
+        signs = "".join(mark.sign for row in rows for mark in row.marks)
+        spans = {span.kind for row in rows for span in row.spans}
+        return spans | {kind for kind, (sign, _) in MARKS.items() if sign in signs}
+
+
+def duration(seconds: float) -> str:
+    """`0.3 ms`, `12 ms`, `1.5 s`."""
+    for digits, below in ((2, 0.000995), (1, 0.00995), (0, 0.9995)):
+        if seconds < below:
+            return f"{seconds * 1000:.{digits}f} ms"
+    return f"{seconds:.1f} s"
+
+
+class Axis:
+    """Time -> percent. Between two moments of the clients time runs evenly; how wide they are apart grows with
+    the logarithm of the time between them."""
+
+    WIDTH = 97.0  # percent: the rest is for the end's mark
+
+    def __init__(self, moments: set[float], began: float, ended: float):
+        inside = {moment for moment in moments if began <= moment <= ended}
+        self.moments = sorted(inside | {began, ended})
+        self.places = [0.0]
+        for before, after in zip(self.moments, self.moments[1:], strict=False):
+            self.places.append(self.places[-1] + 0.5 + math.log1p((after - before) / 0.001))
+        scale = self.WIDTH / (self.places[-1] or 1)
+        self.places = [place * scale for place in self.places]
+
+    def at(self, time: float) -> float:
+        index = bisect_right(self.moments, time)
+        if index == 0:
+            return 0.0
+        if index == len(self.moments):
+            return round(self.places[-1], 2)
+        before, after = self.moments[index - 1 : index + 1]
+        left, right = self.places[index - 1 : index + 1]
+        return round(left + (right - left) * (time - before) / (after - before), 2)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """A few moments and how long after the beginning they were."""
+        found: list[tuple[float, str]] = []
+        for moment, place in zip(self.moments, self.places, strict=True):
+            if (not found or place - found[-1][0] >= 14) and place < 90:
+                found.append((round(place, 2), duration(moment - self.moments[0]) if found else "0"))
+        return found
+
+    def silences(self) -> list[tuple[float, float, str]]:
+        found = []
+        for index, (before, after) in enumerate(zip(self.moments, self.moments[1:], strict=False)):
+            if after - before >= SILENCE:
+                left, right = self.places[index : index + 2]
+                found.append((round(left, 2), round(right - left, 2), duration(after - before)))
+        return found
+
+
+class State:
+    """What a client is doing, from what has happened to it so far."""
+
+    def __init__(self) -> None:
+        self.connected = self.queued = self.receiving = self.sending = self.part = self.over = False
+        self.never_accepted = False  # so far
+        self.reading = True
+        self.asked = self.replied = 0
+
+    @property
+    def kind(self) -> str:
+        if self.over:
+            return ""
+        if not self.connected:
+            return "connecting"
+        if self.queued:
+            return "in the backlog"
+        if self.asked > self.replied:
+            if not self.reading:
+                return "not reading"
+            return "receiving" if self.receiving else "waiting"
+        if self.sending:
+            return "sending"
+        return "stalled" if self.part or not self.asked else "open"
+
+    def happens(self, what: str, detail: str) -> None:
+        if what == "connected":
+            self.connected, self.queued = True, self.never_accepted
+        elif what == "sent":
+            self.part = True
+        elif what == "asked":
+            self.asked, self.part = int(detail.split()[0]), "part" in detail
+        elif what in ("sending", "all sent"):
+            self.sending = what == "sending"
+        elif what in ("stops reading", "reads on"):
+            self.reading = what == "reads on"
+        elif what == "accepted":
+            self.queued = False
+        elif what == "received":
+            self.receiving, self.queued = True, False
+        elif what == "replied":
+            self.replied, self.receiving = self.replied + 1, False
+        elif what in ("ended", "closed", "reset"):
+            self.over = True
+
+
+#: What happened -> the words for it; {} is its detail.
+WORDS = {
+    "connecting": "connects to {}",
+    "connected": "is connected",
+    "sent": "sends “{}”",
+    "asked": "has sent {} whole request(s)",
+    "sending": "is kept from sending: {}",
+    "all sent": "has sent all of it",
+    "in the backlog": "waits in the backlog",
+    "accepted": "has been accepted",
+    "received": "has received {}",
+    "replied": "has its answer: {}",
+    "half-closed": "ends its sending side",
+    "malformed": "has got what is no HTTP: {}",
+    "ended": "sees the connection end: {}",
+    "closed": "leaves",
+    "reset": "vanishes with a reset",
+}
+
+
+def client_row(name: str, events: list[tuple[float, str, str]], axis: Axis, began: float, ended: float) -> Row:
+    row, state = Row(name), State()
+    # Whoever was found in the backlog has been there since it was connected.
+    state.never_accepted = any(what == "in the backlog" for _, what, _ in events)
+    since = max(events[0][0], began)
+    for time, what, detail in events:
+        if time > ended:
+            break
+        kind = state.kind
+        state.happens(what, detail)
+        if kind and state.kind != kind and time > since:
+            row.spans.append(Span(kind, axis.at(since), round(axis.at(time) - axis.at(since), 2)))
+            since = time
+        words = WORDS.get(what, f"{what} {{}}").replace("{}", shortened(detail, 120)).strip()
+        row.told.append((duration(max(time - began, 0)), words))
+        if mark := mark_of(what, detail):
+            row.marks.append(Mark(mark, axis.at(time), MARKS[mark][0], words))
+    if state.kind and ended > since:
+        row.spans.append(Span(state.kind, axis.at(since), round(axis.at(ended) - axis.at(since), 2)))
+    row.told = fewer(row.told)
+    sent = [mark for mark in row.marks if mark.kind == "sent"]
+    row.marks = apart(sent) + apart([mark for mark in row.marks if mark not in sent])
+    return row
+
+
+def apart(marks: list[Mark]) -> list[Mark]:
+    """Marks that would lie on each other become one with the signs of both; of many alike, their number."""
+    groups: list[list[Mark]] = []
+    for mark in marks:
+        if groups and mark.left - groups[-1][0].left < len(signs(groups[-1])) * CLOSE:
+            groups[-1].append(mark)
+        else:
+            groups.append([mark])
+    return [Mark(group[-1].kind, group[0].left, signs(group), "; ".join(m.says for m in group[:3])) for group in groups]
+
+
+def signs(marks: list[Mark]) -> str:
+    alike = [(sign, len(list(run))) for sign, run in groupby(mark.sign for mark in marks)]
+    return "".join(sign if count == 1 else f"{sign}\u00d7{count}" for sign, count in alike)
+
+
+def mark_of(what: str, detail: str) -> str:
+    if what == "ended":
+        return "end of stream" if detail.startswith("end of stream") else "reset by server"
+    return {"reset": "closed"}.get(what, what if what in MARKS else "")
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} [... {len(text) - most} characters more]"
+
+
+def fewer(told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The first and the last lines of what would be a long list."""
+    if len(told) <= MOST_TOLD:
+        return told
+    half = MOST_TOLD // 2
+    return [*told[:half], ("", f"({len(told) - 2 * half} more lines)"), *told[-half:]]
+
+
+def lanes_of(story: Story, axis: Axis) -> list[Row]:
+    """A lane for each thread that was seen, and in it what looks one after the other have found."""
+    rows: dict[str, Row] = {}
+    runs: dict[str, list[tuple[float, float, str]]] = {}
+    for index, (time, lines) in enumerate(story.sights):
+        again = index > 0 and story.sights[index - 1][1] == lines
+        for line in lines:
+            name, _, doing = line.partition(": ")
+            rows.setdefault(name, Row(name))
+            seen = runs.setdefault(name, [])
+            if seen and seen[-1][2] == doing and (again or seen[-1][1] == story.sights[index - 1][0]):
+                seen[-1] = (seen[-1][0], time, doing)
+            else:
+                seen.append((time, time, doing))
+    for name, row in rows.items():
+        row.told = fewer([(period(story, first, last), doing) for first, last, doing in runs[name]])
+        row.spans = segments(joined(runs[name]), axis)
+    lanes = list(rows.values())
+    if len(lanes) > MOST_LANES:
+        lanes = [*lanes[:MOST_LANES], Row(f"{len(lanes) - MOST_LANES} more threads, not shown")]
+    return lanes
+
+
+def segments(runs: list[tuple[float, float, str]], axis: Axis) -> list[Span]:
+    """What a thread did, each with its words inside, or beside it where there is room for them."""
+    places = [(axis.at(first), axis.at(last), doing) for first, last, doing in runs]
+    found, taken = [], 0.0
+    for index, (left, right, doing) in enumerate(places):
+        following = places[index + 1][0] if index + 1 < len(places) else 100.0
+        label = None
+        if right - left < ROOM and following - right >= ROOM:
+            label = (right, round(following - right, 2), "after")
+        elif right - left < ROOM and left - taken >= ROOM:
+            label = (taken, round(left - taken, 2), "before")
+        taken = sum(label[:2]) if label and label[2] == "after" else right
+        kind = "running" if doing == "running" else "asleep"
+        found.append(Span(kind, left, round(right - left, 2), doing, label))
+    return found
+
+
+def period(story: Story, first: float, last: float) -> str:
+    begin = duration(max(first - story.began, 0))
+    return begin if last - first < 0.001 else f"{begin} to {duration(last - story.began)}"
+
+
+def joined(runs: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Of a thread that goes round and round, the whole time in one."""
+    if len(runs) <= MOST_SEGMENTS:
+        return runs
+    kinds = list(dict.fromkeys(doing for _, _, doing in runs))
+    words = f"in turn: {', '.join(kinds[:3])}{' and more' if len(kinds) > 3 else ''}"
+    return [(runs[0][0], runs[-1][1], words)]
+
+
+def picture(story: Story) -> Picture:
+    of_client: dict[str, list[tuple[float, str, str]]] = {}
+    for time, client, what, detail in story.events:
+        of_client.setdefault(client, []).append((time, what, detail))
+    moments = {event[0] for event in story.events}
+    if not moments:
+        moments = {time for time, _ in story.sights}
+    axis = Axis(moments, story.began, story.ended)
+    clients = [client_row(name, events, axis, story.began, story.ended) for name, events in of_client.items()]
+    return Picture(
+        clients,
+        lanes_of(story, axis),
+        axis.ticks(),
+        axis.silences(),
+        axis.WIDTH,
+        story.left_out,
+        len(axis.moments),
+    )
