@@ -23,7 +23,8 @@ class Event(NamedTuple):
 
     time: float
     #: connecting, connected, sent, asked (so many requests are whole now), sending (the kernel takes no more),
-    #: all sent, in the backlog, accepted (both when a look found it so), received, replied, stops reading, reads on, half-closed, reset, closed, ended, malformed, left out
+    #: all sent, in the backlog, accepted (both when a look found it so), received, replied, stops reading,
+    #: reads on, half-closed, reset, closed, ended, malformed, left out
     what: str
     detail: str
 

@@ -4,6 +4,7 @@ All that a submission has a hand in comes here as text. Two gates let nothing el
 control characters visible and bounds the length, and jinja2 escapes whatever is no template of ours.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import jinja2
 from markupsafe import Markup, escape
 
 from grader.finding import Finding
-from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result, Story
 from grader.report.picture import MARKS, SPANS, picture, shortened
 from grader.report.text import printable
 
 MOST_TEXT = 4000  # characters of one piece of text
-MOST_LINES = 12  # of what the server printed
+MOST_LINES = 8  # of what the server printed
 WORDS = {
     PASSED: "✓ passed",
     FAILED: "✗ failed",
@@ -32,21 +33,21 @@ def clean(value: object) -> object:
     return value if isinstance(value, Markup) or not isinstance(value, str) else printable(shortened(value, MOST_TEXT))
 
 
-def finding_rows(finding: Finding) -> list[tuple[str, list[str], bool]]:
-    """Label, paragraphs, and whether they are lines of a program or a terminal."""
+def finding_rows(finding: Finding) -> list[tuple[str, str, list[str]]]:
+    """Label, what the texts are (words of ours, lines of a terminal, or what others have a hand in), texts."""
     rows = [
-        ("did", ["; ".join(finding.did)] if finding.did else [], False),
-        ("expected", [finding.expected], False),
-        ("saw", [finding.saw], False),
-        ("known", [finding.how], False),
-        ("stood", finding.stood, False),
-        ("cause", [finding.cause], False),
-        ("line", [f"line {finding.line} of server.py"] if finding.line else [], False),
-        ("printed", last_lines(finding.printed), True),
-        ("by hand", [finding.repeat], True),
-        ("look at", [finding.look_at], False),
+        ("did", "ours", ["; ".join(finding.did)]),
+        ("expected", "text", [finding.expected]),
+        ("saw", "text", [finding.saw]),
+        ("known", "text", [finding.how]),
+        ("stood", "text", finding.stood),
+        ("cause", "text", [finding.cause]),
+        ("line", "text", [f"line {finding.line} of server.py"] if finding.line else []),
+        ("printed", "lines", last_lines(finding.printed)),
+        ("by hand", "lines", [finding.repeat]),
+        ("look at", "ours", [finding.look_at]),
     ]
-    return [(label, kept, code) for label, texts, code in rows if (kept := [text for text in texts if text.strip()])]
+    return [(label, kind, kept) for label, kind, texts in rows if (kept := [text for text in texts if text.strip()])]
 
 
 def last_lines(printed: str) -> list[str]:
@@ -61,7 +62,7 @@ def wanting(result: Result) -> list[Check]:
 
 
 def code(text: str) -> Markup:
-    """What stands between backticks as code; everything escaped."""
+    """Words of ours: what stands between backticks as code. Everything is escaped."""
     parts = [escape(clean(part)) for part in text.split("`")]
     return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else p for n, p in enumerate(parts))
 
@@ -116,3 +117,19 @@ def render(results: list[Result]) -> str:
             counted=counted,
         )
     )
+
+
+@dataclass
+class Model:
+    """One of the servers in the scene that all of them play. facts: what the kernel showed, (label, value)."""
+
+    step: str
+    name: str
+    look_for: str
+    facts: list[tuple[str, str]]
+    story: Story
+
+
+def render_models(models: list[Model], day: str) -> str:
+    """The same scene with each server, side by side."""
+    return environment().get_template("models.html").render(models=models, day=day)

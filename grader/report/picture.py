@@ -15,7 +15,7 @@ from grader.record import Story
 SPANS = {
     "connecting": ("C", "connecting: its connection is not made yet"),
     "in the backlog": ("B", "in the backlog: connected, and the server has not accepted it"),
-    "sending": ("»", "sending: the kernel takes no more, since the server does not read"),
+    "sending": ("»", "sending: its request is under way (for long, if the server does not read)"),
     "stalled": ("S", "stalled: it has sent nothing, or part of a request, and is silent"),
     "waiting": ("W", "waiting: its whole request is sent, and no byte of the answer has come"),
     "receiving": ("R", "receiving its answer"),
@@ -34,8 +34,9 @@ MARKS = {
     "closed": ("○", "the client leaves"),
     "malformed": ("!", "what came is no HTTP"),
 }
+AT_ONCE = 0.005  # seconds: who sends a whole request so soon after it could is not called stalled
 ROOM = 9.0  # percent: for a few words
-CLOSE = 1.5  # percent: the width of a sign
+CLOSE = 3.0  # percent: the width of a sign
 SILENCE = 0.5  # seconds: a longer gap in which nothing happened is named on the axis
 MOST_LANES, MOST_SEGMENTS, MOST_TOLD = 12, 40, 14
 
@@ -74,6 +75,12 @@ class Row:
     marks: list[Mark] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def label(self) -> str:
+        """Its name, short: of `main process 7, thread 8` the thread, or the process if that is its first."""
+        process, _, thread = self.name.partition(", thread ")
+        return process if not thread or process.endswith(f" {thread}") else f"thread {thread}"
+
 
 @dataclass
 class Picture:
@@ -109,12 +116,14 @@ class Axis:
 
     WIDTH = 97.0  # percent: the rest is for the end's mark
 
-    def __init__(self, moments: set[float], began: float, ended: float):
+    def __init__(self, moments: set[float], began: float, ended: float, *, even: bool = False):
+        """even: all moments are equally wide apart, and order is all that is shown."""
         inside = {moment for moment in moments if began <= moment <= ended}
         self.moments = sorted(inside | {began, ended})
         self.places = [0.0]
         for before, after in zip(self.moments, self.moments[1:], strict=False):
-            self.places.append(self.places[-1] + 0.5 + math.log1p((after - before) / 0.001))
+            gap = 1.0 if even else 0.5 + math.log1p((after - before) / 0.001)
+            self.places.append(self.places[-1] + gap)
         scale = self.WIDTH / (self.places[-1] or 1)
         self.places = [place * scale for place in self.places]
 
@@ -132,7 +141,7 @@ class Axis:
         """A few moments and how long after the beginning they were."""
         found: list[tuple[float, str]] = []
         for moment, place in zip(self.moments, self.places, strict=True):
-            if (not found or place - found[-1][0] >= 14) and place < 90:
+            if (not found or place - found[-1][0] >= 14) and place < 84:
                 found.append((round(place, 2), duration(moment - self.moments[0]) if found else "0"))
         return found
 
@@ -215,15 +224,18 @@ def client_row(name: str, events: list[tuple[float, str, str]], axis: Axis, bega
     row, state = Row(name), State()
     # Whoever was found in the backlog has been there since it was connected.
     state.never_accepted = any(what == "in the backlog" for _, what, _ in events)
-    since = max(events[0][0], began)
+    since, pieces = max(events[0][0], began), 0
     for time, what, detail in events:
         if time > ended:
             break
         kind = state.kind
         state.happens(what, detail)
+        pieces += what == "sent"
         if kind and state.kind != kind and time > since:
+            if kind == "stalled" and what == "asked" and pieces == 1 and time - since < AT_ONCE:
+                kind = "sending"
             row.spans.append(Span(kind, axis.at(since), round(axis.at(time) - axis.at(since), 2)))
-            since = time
+            since, pieces = time, 0
         words = WORDS.get(what, f"{what} {{}}").replace("{}", shortened(detail, 120)).strip()
         row.told.append((duration(max(time - began, 0)), words))
         if mark := mark_of(what, detail):
@@ -262,11 +274,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]} [... {len(text) - most} characters more]"
 
 
-def fewer(told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def fewer(told: list[tuple[str, str]], most: int = MOST_TOLD) -> list[tuple[str, str]]:
     """The first and the last lines of what would be a long list."""
-    if len(told) <= MOST_TOLD:
+    if len(told) <= most:
         return told
-    half = MOST_TOLD // 2
+    half = most // 2
     return [*told[:half], ("", f"({len(told) - 2 * half} more lines)"), *told[-half:]]
 
 
@@ -285,7 +297,7 @@ def lanes_of(story: Story, axis: Axis) -> list[Row]:
             else:
                 seen.append((time, time, doing))
     for name, row in rows.items():
-        row.told = fewer([(period(story, first, last), doing) for first, last, doing in runs[name]])
+        row.told = fewer([(period(story, first, last), doing) for first, last, doing in runs[name]], 8)
         row.spans = segments(joined(runs[name]), axis)
     lanes = list(rows.values())
     if len(lanes) > MOST_LANES:
@@ -324,14 +336,14 @@ def joined(runs: list[tuple[float, float, str]]) -> list[tuple[float, float, str
     return [(runs[0][0], runs[-1][1], words)]
 
 
-def picture(story: Story) -> Picture:
+def picture(story: Story, *, even: bool = False) -> Picture:
     of_client: dict[str, list[tuple[float, str, str]]] = {}
     for time, client, what, detail in story.events:
         of_client.setdefault(client, []).append((time, what, detail))
     moments = {event[0] for event in story.events}
     if not moments:
         moments = {time for time, _ in story.sights}
-    axis = Axis(moments, story.began, story.ended)
+    axis = Axis(moments, story.began, story.ended, even=even)
     clients = [client_row(name, events, axis, story.began, story.ended) for name, events in of_client.items()]
     return Picture(
         clients,
