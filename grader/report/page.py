@@ -56,9 +56,12 @@ def last_lines(printed: str) -> list[str]:
     return [f"[... {left} lines before these]", *lines[-MOST_LINES:]] if left > 0 else lines
 
 
-def wanting(result: Result) -> list[Check]:
-    """The checks that are told in full: those that ran and did not pass."""
-    return [check for check in result.checks if check.outcome not in (PASSED, NOT_RUN)]
+def wanting(result: Result) -> list[tuple[str, list[Check]]]:
+    """The checks that are told in full, since they ran and did not pass; stretch checks apart."""
+    checks = [check for check in result.checks if check.outcome not in (PASSED, NOT_RUN)]
+    graded, beside = ([check for check in checks if check.stretch == stretch] for stretch in (False, True))
+    groups = [("What failed, and how", graded), ("Beside the points", beside)]
+    return [(title, group) for title, group in groups if group]
 
 
 def code(text: str) -> Markup:
@@ -130,6 +133,7 @@ class Model:
     story: Story
 
 
-def render_models(models: list[Model], day: str) -> str:
-    """The same scene with each server, side by side."""
-    return environment().get_template("models.html").render(models=models, day=day)
+def render_models(models: list[Model], day: str) -> tuple[str, str]:
+    """The same scene with each server, side by side: a page, and an SVG of the clients alone for a README."""
+    page, image = (environment().get_template(f"models.{kind}") for kind in ("html", "svg"))
+    return page.render(models=models, day=day), image.render(models=models)

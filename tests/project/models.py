@@ -1,6 +1,6 @@
 """The eight models side by side: one scene played with each solution, and what it looked like.
 
-    python tests/project/models.py                                writes proofs/models.html
+    python tests/project/models.py                                writes proofs/models.html and .svg
     python tests/project/models.py --submission steps --html FILE     the same with other servers
 
 Five clients send half a request each, in order. Then they end their requests, the last to come first; each
@@ -133,7 +133,9 @@ def main() -> int:
             print(f"{step}: {error}", file=sys.stderr)
             return 1
         print(f"{step}: {'; '.join(f'{label} {value}' for label, value in facts)}", flush=True)
-    files.write_whole(options.html, page.render_models(models, str(date.today())))
+    text, image = page.render_models(models, str(date.today()))
+    files.write_whole(options.html, text)
+    files.write_whole(options.html.with_suffix(".svg"), image)
     print(f"picture: {options.html}")
     return 0
 

@@ -1,6 +1,10 @@
 """The page and its pictures: nothing of a submission is more than text in it, and what is drawn is what happened."""
 
+import os
 import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +16,8 @@ from grader.client import MOST_EVENTS, Event, request
 from grader.finding import Finding
 from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result, Story
 from grader.report import page
-from grader.report.picture import MARKS, SPANS, Axis, client_row, duration, picture
+from grader.report.axis import Axis, duration
+from grader.report.picture import MARKS, SPANS, client_row, picture
 from grader.sights import MOST_SIGHTS, Sights
 from grader.story import FIRST, LAST, Cast, tell
 
@@ -501,9 +506,6 @@ def test_html_of_a_step(tmp_path):
 
 def test_html_below_the_working_folder(tmp_path):
     """A page below the folder that one is in is named relative to it."""
-    import os
-    import subprocess
-    import sys
 
     folder = submission(tmp_path / "s", {"01_blocking": "raise SystemExit(3)\n"})
     arguments = [sys.executable, "-m", "grader", "01", "--submission", str(folder), "--html", "out/p.html"]
@@ -551,3 +553,13 @@ def test_models_page_is_kept():
     assert [value for tag, name, value in outline.values if tag == "section" and name == "id"] == list(STEPS)
     assert outline.style.strip() == STYLE.strip(), "tox -e models mends it"
     assert all(name not in ("src", "href") for _, name, _ in outline.values)
+
+
+def test_picture_in_the_readme():
+    """proofs/models.svg is well formed, refers to nothing but its own patterns, and shows five clients eight times."""
+    text = (REPOSITORY / "proofs" / "models.svg").read_text("utf-8")
+    texts = [element.text for element in ElementTree.fromstring(text).iter() if element.tag.endswith("}text")]
+    assert [words for words in texts if words in STEPS] == list(STEPS)
+    assert texts.count("client #5") == len(STEPS)
+    references = re.findall(r"(?:href|src)\s*=|url\((?!#)", text)
+    assert references == [] and set(re.findall(r"url\(#([\w-]+)\)", text)) <= set(re.findall(r'id="([\w-]+)"', text))
