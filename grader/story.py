@@ -36,7 +36,7 @@ class Cast:
     def chosen(self) -> dict[str, list[Event]]:
         """Name -> diary, in the order in which they came."""
         all_of_them = {**self.kept, **dict(self.first), **dict(self.last)}
-        return dict(sorted(all_of_them.items(), key=lambda pair: self.numbers[pair[0]]))
+        return dict(sorted(all_of_them.items(), key=lambda pair: self.numbers.get(pair[0], 0)))
 
 
 class Told(Protocol):

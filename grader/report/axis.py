@@ -49,8 +49,9 @@ class Axis:
         """A few moments and how long after the beginning they were."""
         found: list[tuple[float, str]] = []
         for moment, place in zip(self.moments, self.places, strict=True):
-            if (not found or place - found[-1][0] >= 14) and place < 84:
-                found.append((round(place, 2), duration(moment - self.moments[0]) if found else "0"))
+            words = duration(moment - self.moments[0]) if found else "0"
+            if not found or (place - found[-1][0] >= 14 and place < 84 and words != found[-1][1]):
+                found.append((round(place, 2), words))
         return found
 
     def silences(self) -> list[tuple[float, float, str]]:

@@ -1,6 +1,6 @@
 """A story as a waterfall: rows of spans and marks, placed in percent of the width. It draws nothing itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from grader.record import Story
@@ -58,6 +58,7 @@ class Mark:
     left: float
     sign: str
     says: str
+    before: bool = False  # it ends at its place, since a span begins there
 
 
 @dataclass
@@ -186,7 +187,10 @@ def client_row(name: str, events: list[tuple[float, str, str]], axis: Axis, bega
         row.spans.append(Span(state.kind, axis.at(since), round(axis.at(ended) - axis.at(since), 2)))
     row.told = fewer(row.told)
     sent = [mark for mark in row.marks if mark.kind == "sent"]
-    row.marks = apart(sent) + apart([mark for mark in row.marks if mark not in sent])
+    others = apart([mark for mark in row.marks if mark not in sent])
+    starts = [span.left for span in row.spans if span.kind != "open"]
+    crowded = [any(0 <= start - mark.left < CLOSE for start in starts) for mark in others]
+    row.marks = apart(sent) + [replace(mark, before=full) for mark, full in zip(others, crowded, strict=True)]
     return row
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -432,9 +433,14 @@ def test_a_story_is_true(grading):
     happened = {
         name: [what for _, client, what, _ in told.events if client == name] for name in ("client #1", "client #2")
     }
-    assert happened["client #1"][:5] == ["connecting", "connected", "sent", "sent", "asked"]
-    assert happened["client #2"][:5] == ["connecting", "connected", "sent", "asked", "in the backlog"]
-    assert "replied" in happened["client #2"]
+    looked = ("in the backlog", "accepted")  # of the first client it depends on when the first look came
+    assert [what for what in happened["client #1"] if what not in looked][
+        :5
+    ] == "connecting connected sent sent asked".split()
+    assert [what for what in happened["client #2"] if what not in looked][
+        :4
+    ] == "connecting connected sent asked".split()
+    assert "in the backlog" in happened["client #2"] and "replied" in happened["client #2"]
     lines = [line for _, lines in told.sights for line in lines]
     assert f"main process {server.main}: asleep in recvfrom on descriptor 4: client #1's socket" in lines
     assert [span.kind for span in picture(told).clients[1].spans][:2] == ["connecting", "in the backlog"]
@@ -451,9 +457,7 @@ def test_a_failure_ends_its_story(grading):
     told = tell(server, 1e9)
     assert told.ended == server.failed_at < 1e9
     assert told.sights[-1][1] == [f"main process {server.main}: asleep in accept4 on descriptor 3: the listener"]
-    assert "in the backlog" not in [what for *_, what, _ in told.events] and "asked" in [
-        what for *_, what, _ in told.events
-    ]
+    assert "asked" in [what for _, _, what, _ in told.events]
 
 
 STALLS = """
@@ -563,3 +567,32 @@ def test_picture_in_the_readme():
     assert texts.count("client #5") == len(STEPS)
     references = re.findall(r"(?:href|src)\s*=|url\((?!#)", text)
     assert references == [] and set(re.findall(r"url\(#([\w-]+)\)", text)) <= set(re.findall(r'id="([\w-]+)"', text))
+
+
+def test_html_of_an_interrupted_run(tmp_path):
+    """Ctrl-C in mid-run: the page is whole, and says which checks were not judged."""
+    file = tmp_path / "p.html"
+    run = subprocess.Popen(
+        tools.command("02", "--submission", REPOSITORY / "solutions", "--html", file),
+        cwd=REPOSITORY,
+        env=tools.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in run.stdout if " ok " in line)
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=tools.PATIENT)[1]
+    assert "Traceback" not in said, said
+    outline = Outline(file.read_text("utf-8"))
+    assert outline.open == [] and "? not judged" in outline.text and "✓ passed" in outline.text
+
+
+def test_marks_leave_letters_free():
+    """A mark at the place where the next span begins stands before it; one with nothing behind it stands there."""
+    events = [
+        (float(at), *event) for at, event in enumerate((*CONNECTED, *ASKED, ("received", ""), ("replied", "200")))
+    ]
+    then = [(5.0, "sent", ""), (5.0, "asked", "2"), (6.0, "received", ""), (7.0, "replied", "200")]
+    row = client_row("c", [*events, *then], Axis({event[0] for event in [*events, *then]}, 0, 9), 0, 9)
+    assert [mark.before for mark in row.marks if mark.sign == "✓"] == [True, False]
