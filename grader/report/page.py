@@ -58,10 +58,12 @@ def last_lines(printed: str) -> list[str]:
 
 def wanting(result: Result) -> list[tuple[str, list[Check]]]:
     """The checks that are told in full, since they ran and did not pass; stretch checks apart."""
-    checks = [check for check in result.checks if check.outcome not in (PASSED, NOT_RUN)]
-    graded, beside = ([check for check in checks if check.stretch == stretch] for stretch in (False, True))
-    groups = [("What failed, and how", graded), ("Beside the points", beside)]
-    return [(title, group) for title, group in groups if group]
+    groups: dict[str, list[Check]] = {}
+    for check in result.checks:
+        if check.outcome not in (PASSED, NOT_RUN):
+            failed = "What is to do" if check.outcome == NOT_STARTED else "What failed, and how"
+            groups.setdefault("Beside the points" if check.stretch else failed, []).append(check)
+    return list(groups.items())
 
 
 def code(text: str) -> Markup:
