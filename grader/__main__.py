@@ -1,4 +1,4 @@
-"""`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
+"""`python -m grader 05 [--submission DIR] [--results FILE] [--html FILE] [-k NAME]`: grade a step."""
 
 import signal
 import sys
@@ -117,7 +117,9 @@ def write_reports(options: argparse.Namespace, results: list[Result]) -> bool:
         if not write(f"--{name}: {path}", files.write_whole, path, render(results)):
             written = False
         elif name == "html":
-            say(text.in_a_line(f"picture: {os.path.relpath(path)}"))
+            whole = path.absolute()
+            shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
+            say(text.in_a_line(f"picture: {shown}"))
     return written
 
 

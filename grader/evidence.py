@@ -159,21 +159,6 @@ class Moment:
         return ""
 
 
-def sight(launch: Launch, clients: list[Client], tasks: list[Task]) -> list[str]:
-    """What each thread is in, as "who: call, on whose socket", for a picture."""
-    names = Names(launch, clients)
-    several = len(tasks) > 1
-    found = []
-    for task in tasks:
-        whose = names.of(target_of(launch, task)) if task.args else ""
-        whose = whose.split(",")[0] if socket_inode(target_of(launch, task)) else ""
-        call = "running" if task.state == "R" or not task.call else task.call
-        who = f"{'main process' if task.pid == launch.pid else 'process'} {task.pid}"
-        who += f", thread {task.tid}" if several and task.tid != task.pid else ""
-        found.append(f"{who}: {call}{', ' if whose else ''}{whose}")
-    return found
-
-
 def target_of(launch: Launch, task: Task) -> str:
     if task.call in ("poll", "ppoll", "select", "pselect6", "futex", "nanosleep", "clock_nanosleep", "wait4", "waitid"):
         return ""

@@ -23,10 +23,10 @@ class Story:
 
     began: float
     ended: float
-    did: list[str] = field(default_factory=list)
     events: list[tuple[float, str, str, str]] = field(default_factory=list)
     sights: list[tuple[float, list[str]]] = field(default_factory=list)
     left_out: int = 0
+    did: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -132,7 +132,7 @@ def without_excerpt(name, text):
     if name == "junit":
         text = re.sub(r"\s*<system-out>.*?</system-out>", "", text, flags=re.S)
     if name == "html":
-        text = re.sub(r"<dt>printed</dt>\s*<dd>.*?</dd>", "", text, flags=re.S)
+        text = re.sub(r"<dt>printed</dt>\s*<dd[^>]*>.*?</dd>", "", text, flags=re.S)
         text = re.sub(r"<figure.*?</figure>", "", text, flags=re.S)
     text = text.replace("%0A", "\n").replace("\\n", "\n")
     text = re.sub(r"\n    printed   \|.*(\n {14}\|.*)*", "", text)
