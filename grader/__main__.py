@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from grader import STEPS, patience_factor
+from grader import STEPS, bad_patience
 from grader.grading import REPOSITORY
 from grader.record import Result
 from grader.report import board, classroom, files, github, records, text
@@ -49,10 +49,8 @@ def why_not(options: argparse.Namespace) -> str:
     """What keeps us from grading, in a line that says what to do; "" if nothing does."""
     if sys.platform != "linux":
         return "Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container."
-    try:
-        patience_factor()
-    except ValueError:
-        return "EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline."
+    if why := bad_patience():
+        return why
     paths: dict[Path, str] = {}
     for name in FORMATS:
         path = getattr(options, name)
@@ -83,8 +81,8 @@ def main() -> int:
         if len(steps) > 1:
             say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
         with undisturbed():
+            keep_progress(options, results)  # first: who sees the last line of a run may save, which ends it
             written = write_reports(options, results)
-            keep_progress(options, results)
     if github.on():
         with undisturbed():
             say("\n".join(github.annotations(results)))

@@ -5,6 +5,7 @@ No method waits: what a server must do first is waited for in one place, `grader
 
 import array
 import fcntl
+import os
 import socket
 import struct
 import termios
@@ -158,7 +159,7 @@ class Client:
     def try_connect(self) -> None:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            self.end("refused", str(OSError(error)))
+            self.end("refused", os.strerror(error))
             return
         try:
             self.socket.getpeername()

@@ -74,6 +74,7 @@ class Moment:
         listener = launch.listener
         rows = launch.sockets.listeners() if listener else []
         self.backlog = [row for row in rows if listener and row.inode == listener.inode and row.unread]
+        self.deaf = bool(listener and self.places) and all(row.inode != listener.inode for row in rows)
         self.lines = lines.ask(launch) if ask and self.places else lines.Lines()
 
     def name(self, process: Process) -> str:
@@ -118,7 +119,11 @@ class Moment:
 
     def cause(self, printed: str, in_question: Iterable[Client]) -> str:
         """What these facts name as the cause; "" if they name none."""
-        return traceback_in(printed, self.launch) or self.kept_open(in_question) or self.waited_for() or ""
+        if said := traceback_in(printed, self.launch):
+            return said
+        if self.deaf:
+            return "nothing listens any more: the listening socket has been closed"
+        return self.kept_open(in_question) or self.waited_for()
 
     def kept_open(self, in_question: Iterable[Client]) -> str:
         """Who holds the socket of a client that waits for the end of the stream, or that two processes hold."""

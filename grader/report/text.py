@@ -112,12 +112,19 @@ def next_thing(result: Result) -> str:
     if result.todo:
         return f"{result.todo} (`./toxw -e hint -- {number}` has a hint)"
     if failed := [check for check in failures(result) if not check.stretch]:
-        return f"mend the first; `./toxw -e step{number} -- -k {failed[0].name}` grades it alone"
+        return f"mend the first; `./toxw -e step{number} -- -k {alone(result, failed[0])}` grades it alone"
     if result.score < FULL:
         return ""
     if number == "08":
         return "that was the last step; `./toxw -e compare -- 08` shows yours beside ours"
     return f"`./toxw -e compare -- {number}` shows yours beside ours; then step {int(number) + 1:02}"
+
+
+def alone(result: Result, check: Check) -> str:
+    """What selects this check only: -k takes a part of a name, and looks in the name of the suite's file too."""
+    name = f"test_{check.name}" if check.name in result.step else check.name
+    others = [other.name for other in result.checks if other is not check and name in f"test_{other.name}"]
+    return f"'{' and not '.join([name, *others])}'" if others else name
 
 
 def stretch_words(result: Result) -> str:
