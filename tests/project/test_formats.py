@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from tools import REPOSITORY, solution, submission
 
 from grader.finding import Finding
-from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result, Story
 from grader.report import exercism, files, github, junit, records, text
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -273,7 +273,7 @@ def test_interrupted(tmp_path, step):
     reports = {name: path.read_text("utf-8") for name, path in paths.items()}
     steps = json.loads(reports["json"])["steps"]
     check_all(reports, steps[0]["score"], "error" if step == "all" else "fail", full=100 * len(steps))
-    assert 0 < steps[0]["score"] < 100 and steps[0]["checks"][-1]["outcome"] == NOT_JUDGED
+    assert steps[0]["interrupted"] and 0 < steps[0]["score"] < 100 and steps[0]["checks"][-1]["outcome"] == NOT_JUDGED
     assert len(steps) == (8 if step == "all" else 1)
     assert all("interrupted" in one["error"] for one in steps[1:])
 
@@ -436,6 +436,31 @@ def test_the_schema_is_strict():
         bad["steps"][0]["checks"][0] |= change
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+def test_the_schema_describes_every_field():
+    """Every field that is written is in the schema, and every field there is described, or is made of such."""
+    schema = json.loads(records.SCHEMA_FILE.read_text("utf-8"))
+    result = result_of(FAILED)
+    result.checks[0].finding = Finding("a", "b")
+    result.checks[0].notes = ["n"]
+    result.checks[0].finding.did, result.checks[0].finding.stood = ["d"], ["s"]
+    result.checks[0].stories = [Story(1.0, 2.0, ["x"], [(1.0, "client #1", "sent", "y")], [(1.0, ["z"])])]
+    assert_described(schema, schema, json.loads(records.render([result])))
+
+
+def assert_described(root, schema, value):
+    schema = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if isinstance(value, dict):
+        assert value.keys() == schema["properties"].keys() == set(schema["required"])
+        for name, item in value.items():
+            inner = schema["properties"][name]
+            assert inner.get("description") or "$ref" in inner.get("items", inner), name
+            assert_described(root, inner, item)
+    elif isinstance(value, list):
+        assert value
+        for item in value:
+            assert_described(root, schema["items"], item)
 
 
 def test_the_command_line_names_them():
