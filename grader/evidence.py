@@ -205,28 +205,6 @@ def backlog_words(waiting: int, most: int = 0) -> str:
     return f"{waiting} connection{' waits' if waiting == 1 else 's wait'} in the backlog{takes}"
 
 
-#: A question for what was seen, where a check has none of its own: the first whose words are in it.
-QUESTIONS = (
-    ("could not connect", "what ended the server, or its listener, and on whose account?"),
-    ("process lives on", "who hears of the end, and whom do the others wait for?"),
-    ("answer begins with", "what is still sent after the last byte that the answer before announced?"),
-    ("Content-Length", "who counts the bytes of the body, and when are they all sent?"),
-    ("a reset", "what does the kernel do when a socket is closed while bytes in it are unread?"),
-    ("nobody has accepted it", "who accepts while the server is busy with somebody else?"),
-    ("stays open", "what does the server wait for now, and will it come?"),
-    ("end of the stream", "on which path through your code is this connection closed?"),
-    ("it listens at", "where do the host and the port come from?"),
-    ("from outside the root", "where does the path end up, once every `..` and every link is followed?"),
-    ("was answered", "what in this request decides over the status?"),
-    ("traceback", "who catches what may be raised there?"),
-)
-
-
-def question(saw: str) -> str:
-    """A question that leads on from what was seen; "" if there is none."""
-    return next((asked for words, asked in QUESTIONS if words in saw), "")
-
-
 def how_it_ended(launch: Launch) -> str:
     status = launch.status
     if status is None:
@@ -265,16 +243,37 @@ def doing(launch: Launch, task: Task, names: Names) -> str:
 
 
 def state_of(client: Client, launch: Launch) -> str:
-    """What a client has seen so far, in one clause."""
+    """What a client has seen so far, in one clause, and whether the server has taken what it sent."""
     if not client.connected:
         return f"{client.name} could not connect: {client.ended or 'its connection was never taken'}"
-    got = f"{client.received} bytes came" if client.received else "not one byte came"
     if client.malformed:
         return f"{client.name}: {client.malformed}"
+    got = f"{client.name}: {progress(client)}"
     if client.ended:
-        return f"{client.name}: {got}, then {'a reset' if client.ended == 'reset' else 'the end of the stream'}"
+        return f"{got}, then {'a reset' if client.ended == 'reset' else 'the end of the stream'}"
     row = client.row(launch.sockets)
-    side = "nobody has accepted it" if row and row.inode == 0 and row.state == ESTABLISHED else ""
-    if row and row.inode and row.unread:
-        side = f"the server has not read {row.unread} bytes of what it sent"
-    return f"{client.name}: {got}, and the connection stays open{'; ' if side else ''}{side}"
+    side = ""
+    if row and row.inode == 0 and row.state == ESTABLISHED:
+        side = "; nobody has accepted it"
+    elif row and row.unread:
+        side = f"; the server has not read {row.unread} bytes of what it sent"
+    elif row and not client.outbox and asks(client):
+        side = "; the server has read all that it sent"
+    return f"{got}, and the connection stays open{side}"
+
+
+def asks(client: Client) -> bool:
+    """Whether it has sent anything that is not answered yet."""
+    heads = client.sent_bytes.count(b"\r\n\r\n") + (client.last_sent not in (b"", b"\r\n\r\n"))
+    return heads > len(client.replies)
+
+
+def progress(client: Client) -> str:
+    """How far the answers to a client have come."""
+    if not client.received:
+        return "not one byte came"
+    whole = len(client.replies)
+    part = client.received - sum(reply.size for reply in client.replies)
+    words = [f"{'its answer' if whole == 1 else f'{whole} answers'} came whole"] * bool(whole)
+    words += [f"{part} bytes {'of the next' if whole else 'of an answer'} came"] * bool(part)
+    return " and ".join(words)

@@ -1,6 +1,7 @@
 """What the kernel says of a server and its clients, as the checks and the waiting loop ask for it."""
 
 import select
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 
@@ -108,6 +109,15 @@ class Facts:
     def descriptors(self) -> int:
         """How many descriptors the main process has open."""
         return len(self.launch.proc.descriptors(self.main))
+
+    def descriptor_kinds(self) -> Counter[str]:
+        """The same, counted by what they refer to."""
+        kinds: Counter[str] = Counter()
+        for target in self.launch.proc.descriptors(self.main).values():
+            kind = target.partition(":")[0]
+            name = {"socket": "sockets", "pipe": "pipes", "anon_inode": "epolls and the like"}.get(kind, "other files")
+            kinds["files of the root" if target.startswith(f"{self.root.path}/") else name] += 1
+        return kinds
 
     def listens(self) -> bool:
         assert self.launch.listener

@@ -100,9 +100,8 @@ class Grading:
         if defaults:
             given = []
         server = self.subject(self.launch(*given, clock=clock))
-        server.did(
-            f"started `python server.py {' '.join(given[:4])}{' --root DIR' if given else ''}`".replace(" `", "`")
-        )
+        words = ["python server.py", *given[:4], *["--root DIR"] * bool(given)]
+        server.did(f"started `{' '.join(words)}`")
         self.wait_for_listener(server)
         return server
 
@@ -120,7 +119,7 @@ class Grading:
         server.must(
             listens,
             "a socket that listens",
-            saw=lambda: "the server ended" if server.gone() else "no listening socket",
+            saw=lambda: "the server ended before it listened" if server.gone() else "no listening socket",
             look_at="which call makes a bound socket a listening one?",
         )
         server.told.clear()

@@ -99,6 +99,8 @@ class ReplyReader:
         if not self.buffer:
             return False
         if not self.buffer.startswith(b"HTTP/1."[: len(self.buffer)]):
+            if self.replies:
+                raise Malformed(f"after the end of the answer, as its length says, came {self.buffer[:60]!r}")
             raise Malformed(f"the answer begins with {self.buffer[:60]!r}, not with HTTP/1.1 or HTTP/1.0")
         end = self.buffer.find(b"\r\n\r\n") + 4
         if end < 4:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from grader import evidence, waiting
+from grader import evidence, questions, waiting
 from grader.client import Client, request
 from grader.docroot import DocumentRoot
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
 from grader.proof import AFTER_THE_FIRST, look, timeout_of
+from grader.questions import Questions
 from grader.reply import Reply, difference
 from grader.story import Cast
 from grader.waiting import Outcome
@@ -64,8 +65,10 @@ class Server(Facts):
             host = self.launch.arguments[self.launch.arguments.index("--host") + 1]
         return host.removeprefix("::ffff:"), port
 
-    def did(self, sentence: str) -> None:
-        """One sentence of the failure's story."""
+    def did(self, sentence: str, *, again: bool = False) -> None:
+        """One sentence of the failure's story. again: in place of the last, which went well, of the same kind."""
+        if again and self.told:
+            self.told.pop()
         self.told.append(sentence)
 
     def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
@@ -139,7 +142,7 @@ class Server(Facts):
         *,
         clients: list[Client] | None = None,
         saw: Callable[[], str] | str = "",
-        look_at: str = "",
+        look_at: Questions = "",
     ) -> None:
         """Demand a state. Raises Finding if it does not come to hold."""
         outcome = self.until(condition, self.patience)
@@ -158,10 +161,15 @@ class Server(Facts):
         saw: str,
         *,
         how: str = "",
-        look_at: str = "",
+        look_at: Questions = "",
         clients: list[Client] | None = None,
     ) -> None:
-        """Raise a Finding with all the evidence of this moment."""
+        """Raise a Finding with all the evidence of this moment.
+
+        Where a connection has ended, the server may be about to end too, which is what matters then.
+        """
+        if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
+            self.comes(self.gone, 1)
         self.failed_at = time.monotonic()
         self.prover.sights.note(self.failed_at, look(self.launch.proc, self.launch.family).tasks)
         named = [client for client in self.known if f"{client.name} " in f"{saw} {expected} ".replace(":", " ")]
@@ -171,15 +179,18 @@ class Server(Facts):
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
         printed = self.launch.output.text(self.printed_before)
         line = moment.matters
+        in_question = clients or self.clients if "stays open" in saw or "held by" in saw else []
+        cause = moment.cause(printed, in_question)
+        seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
             did=list(self.told),
             how=how,
             stood=moment.words(),
-            cause=moment.cause(printed, clients or self.clients),
+            cause=cause,
             line=line.number if line and line.file == "server.py" else 0,
-            look_at=look_at or evidence.question(saw),
+            look_at=questions.choose(seen, look_at, raised="traceback" in cause),
             repeat=self.by_hand(clients[0] if clients else None),
             printed=printed[-2000:],
         )
@@ -219,7 +230,7 @@ class Server(Facts):
 
     # What a client is answered
 
-    def reply(self, client: Client, expected: str = "a complete answer", look_at: str = "") -> Reply:
+    def reply(self, client: Client, expected: str = "a complete answer", look_at: Questions = "") -> Reply:
         """The next answer of this client, which it has not been asked for before."""
         taken = client.taken
         self.must(
@@ -234,7 +245,7 @@ class Server(Facts):
         client.taken += 1
         return client.replies[taken]
 
-    def serves(self, client: Client, target: str, body: bytes | None = None, look_at: str = "") -> Reply:
+    def serves(self, client: Client, target: str, body: bytes | None = None, look_at: Questions = "") -> Reply:
         """Demand 200 with exactly the file's bytes as this client's next answer."""
         wanted = self.root.files[target] if body is None else body
         expected = f"200 with the {len(wanted)} bytes of {target}"
@@ -245,7 +256,7 @@ class Server(Facts):
             self.fail(expected, difference(reply.body, wanted), clients=[client], look_at=look_at)
         return reply
 
-    def answers(self, client: Client, statuses: tuple[int, ...], why: str, look_at: str = "") -> Reply:
+    def answers(self, client: Client, statuses: tuple[int, ...], why: str, look_at: Questions = "") -> Reply:
         """Demand an answer with one of these statuses and no secret in it."""
         wanted = " or ".join(map(str, statuses))
         reply = self.reply(client, f"{wanted} ({why})", look_at)

@@ -7,7 +7,7 @@ import signal
 from grader.client import request
 from grader.grading import Grading
 from grader.subject import Server
-from tests.checks import clients, life, long, model
+from tests.checks import clients, life, long, model, questions
 
 
 def ends_in_service(grading: Grading) -> None:
@@ -23,8 +23,8 @@ def ends_in_service(grading: Grading) -> None:
             server.must(
                 server.gone,
                 "the end of every process",
-                saw=lambda server=server: f"{len(server.living())} processes live on",
-                look_at="who hears of the signal, and whom do the others wait for?",
+                saw=lambda server=server: life.survivors(server),
+                look_at=questions.SURVIVORS,
             )
             port, story = str(server.launch.listener.address[1]), list(server.told)
             server.launch.end()
@@ -70,6 +70,7 @@ def ten_thousand(grading: Grading, count: int = 10_000) -> None:
             lambda: server.client_descriptors() >= count,
             f"{count} connections held",
             saw=lambda: f"{server.client_descriptors()} connections held",
+            look_at="how many descriptors may a process have, and who may ask for more?",
         )
         server.serves(server.ask("/small.bin"), "/small.bin")
         for client in (server.clients[0], server.clients[count // 2], crowd[-1]):
@@ -86,9 +87,11 @@ def idle_ends(grading: Grading) -> None:
         stated = long.stated_timeout(client)
         if stated is None or stated > 60:
             saw = "no such limit in the answer" if stated is None else f"a limit of {stated:g} s"
-            server.fail("a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most", saw)
+            expected = "a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most"
+            server.fail(expected, saw, look_at="how would a client know how long it may be silent?")
         server.wait_out(lambda: client.ended, stated)
-        server.must(lambda: client.ended, f"the end of the connection after {stated:g} s", clients=[client])
+        expected = f"the end of the connection after {stated:g} s"
+        server.must(lambda: client.ended, expected, clients=[client], look_at=questions.TIMER)
         if client.idle_time() < stated - 0.5:
             saw = f"it came after {client.idle_time():.1f} s"
-            server.fail(f"the end of the connection after {stated:g} s, not sooner", saw, clients=[client])
+            server.fail(f"{expected}, not sooner", saw, clients=[client], look_at=questions.TIMER)

@@ -1,10 +1,12 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
+from collections import Counter
+
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.subject import Server
+from tests.checks import questions
 
-ALONE = "what is the server waiting for, and for whose sake should it wait?"
 TINY = 4096  # bytes: the window of a slow reader
 
 
@@ -24,11 +26,12 @@ def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
 
 
 def delay_nobody(server: Server, count: int) -> None:
-    server.did(f"{count} clients sent part of a request, or nothing; then two, one after the other, whole ones")
+    server.did(f"{count} clients sent part of a request, or nothing, and stalled")
     crowd = stalled(server, count)
     for _ in range(2):
+        server.did(f"then client #{server.named + 1} came and sent a whole one")
         client = server.ask("/small.bin")
-        server.serves(client, "/small.bin", look_at=ALONE)
+        server.serves(client, "/small.bin", look_at=questions.ALONE)
         server.leave(client)
         server.settle(lambda client=client: server.forgotten(client))
         server.come_to_rest()
@@ -36,13 +39,14 @@ def delay_nobody(server: Server, count: int) -> None:
     order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
     for client, target, rest in order[:2]:
         client.send(rest)
-        server.serves(client, target, look_at=ALONE)
+        server.serves(client, target, look_at=questions.ALONE)
         if not server.long:
-            server.must(lambda client=client: client.ended, "the end of the stream for this client", clients=[client])
+            expected = f"the end of the stream for {client.name} after its answer"
+            server.must(lambda client=client: client.ended, expected, clients=[client])
     for client, _, rest in order[2:]:
         client.send(rest)
     for client, target, _ in order[2:]:
-        server.serves(client, target, look_at="whose request is whose?")
+        server.serves(client, target, look_at=questions.ALONE)
 
 
 def stuck_readers(server: Server, count: int) -> list[Client]:
@@ -66,19 +70,15 @@ def stuck_readers(server: Server, count: int) -> list[Client]:
 
 
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
-    server.did(f"{count} clients asked for a file of several MiB and stopped reading; then others came")
+    server.did(f"{count} clients asked for a file of several MiB and stopped reading; then two others came")
     readers = stuck_readers(server, count)
     server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
-    server.serves(
-        server.ask("/small.bin"),
-        "/small.bin",
-        look_at="what does send() do when the client's window is full?",
-    )
-    server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=ALONE)
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
+    server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WINDOW)
     server.did("then the readers read on, the last first")
     for client in reversed(readers):
         client.open_window()
-        server.serves(client, "/big.bin", look_at="how many of the bytes given to send() did it take?")
+        server.serves(client, "/big.bin", look_at=questions.REST)
 
 
 def slow_reader(server: Server) -> None:
@@ -87,7 +87,17 @@ def slow_reader(server: Server) -> None:
     client.read_on()
     server.settle(lambda: client.received > 1 << 18)
     client.open_window()
-    server.serves(client, "/big.bin", look_at="how many of the bytes given to send() did it take?")
+    server.serves(client, "/big.bin", look_at=questions.REST)
+
+
+def more_descriptors(server: Server, before: Counter[str]) -> str:
+    """How many the main process has, and of what kind those are that it had not before."""
+    more = ", ".join(f"{count} {kind}" for kind, count in (server.descriptor_kinds() - before).most_common())
+    return f"{server.descriptors()} descriptors; more than before: {more}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's' if noun[-1] != 's' else 'es'}"
 
 
 def released(server: Server, gone: list[Client], what: str) -> None:
@@ -95,38 +105,43 @@ def released(server: Server, gone: list[Client], what: str) -> None:
     server.must(
         lambda: all(map(server.forgotten, gone)) and server.client_descriptors() == 0,
         "no descriptor of a client that has left",
-        saw=lambda: f"{server.client_descriptors()} sockets still open after {what}",
-        look_at="on which paths through your code is the connection not closed?",
+        saw=lambda: f"{plural(server.client_descriptors(), 'socket')} still open after {what}",
+        look_at=questions.LEFT,
     )
 
 
 def vanish(server: Server, each: int = 4) -> None:
-    server.did(f"{each} at a time, clients vanished: having sent nothing, or half a head; by a close, or by a reset")
     half = request("/page1.txt")[:-9]
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
     processes = len(server.living())
     for sent in (b"", half):
         for way in (Client.close, Client.reset):
+            part = "part of a request" if sent else "nothing"
+            verb = "closed" if way is Client.close else "reset"
             gone = [server.client() for _ in range(each)]
+            server.did(f"{plural(each, 'client')} sent {part} and {verb} the connection")
             for client in gone:
                 if sent:
                     client.send(sent)
-                    server.settle(lambda client=client: server.has_read(client))
+                server.settle(lambda client=client: server.has_read(client))  # accepted, if nothing was sent
                 way(client)
                 server.leave(client)
-            released(server, gone, f"clients had sent {len(sent)} bytes and left by a {way.__name__}")
+            released(server, gone, f"{plural(each, 'client')} had sent {len(sent)} bytes and left by a {way.__name__}")
     gone_before_accepted(server, each)
     server.must(
         lambda: len(server.living()) < processes + 2 * each,
         "no process of a client that has left",
-        saw=lambda: f"{processes} processes before, {len(server.living())} now",
-        look_at="what ends a process whose client has vanished?",
+        saw=lambda: f"{plural(processes, 'process')} before, {len(server.living())} now",
+        look_at="what does a process do whose client has vanished, and what ends it?",
     )
 
 
 def gone_before_accepted(server: Server, each: int) -> None:
-    server.did("clients connected and reset the connection while the server was stopped (SIGSTOP); it went on")
+    server.did(
+        f"{plural(each, 'client')} connected and reset the connection while the server was stopped (SIGSTOP);"
+        " it went on",
+    )
     with server.stopped():
         gone = [server.client(wait=False) for _ in range(each)]
         for client in gone:
@@ -136,7 +151,7 @@ def gone_before_accepted(server: Server, each: int) -> None:
 
 
 def reset_in_answer(server: Server, count: int = 4) -> None:
-    server.did(f"{count} clients asked for a file of several MiB and reset the connection while it was being sent")
+    server.did(f"{count} clients, one after the other, asked for a file of several MiB and reset in mid-answer")
     open_files = None
     for number in range(count):
         client = stuck_readers(server, 1)[0]
@@ -150,8 +165,8 @@ def reset_in_answer(server: Server, count: int = 4) -> None:
     server.must(
         lambda: server.open_files() <= open_files,
         "no file left open for a client that has left",
-        saw=lambda: f"{server.open_files()} files of the root are open",
-        look_at="who closes the file when sending fails?",
+        saw=lambda: f"files of the root that are open: {server.open_files()}",
+        look_at="what else is open while a file is sent, and who closes it when sending fails?",
     )
 
 
@@ -159,13 +174,13 @@ def nothing_piles_up(server: Server, rounds: int = 20) -> None:
     """Served clients leave no descriptor behind in the main process."""
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
-    before = server.descriptors()
+    before, kinds = server.descriptors(), server.descriptor_kinds()
     server.did(f"{rounds} clients were served, one after the other")
     for _ in range(rounds):
         server.get("/page1.txt")
     server.must(
         lambda: server.descriptors() <= before + 3,
         f"about {before} descriptors in the main process, as before",
-        saw=lambda: f"{server.descriptors()} descriptors",
-        look_at="what is opened for a client, and where is it closed?",
+        saw=lambda: more_descriptors(server, kinds),
+        look_at=questions.OPENED,
     )

@@ -4,19 +4,46 @@ import os
 import time
 
 from grader.subject import Server
+from tests.checks import questions
 
+ONCE = "how often is the path decoded?"
+ESCAPES = "which bytes do these escapes stand for, and in which encoding are they a name?"
+FIRST = "which comes first: cutting off the query, or decoding the path?"
+#: Name -> its target, and what to ask when it is not served.
 NAMES = {
-    "with space.txt": "/with%20space.txt",
-    "a+b.txt": "/a+b.txt",
-    "100%.txt": "/100%25.txt",
-    "what?.txt": "/what%3F.txt",
-    "a#b.txt": "/a%23b.txt",
-    "%41.txt": "/%2541.txt",
-    "a..b.txt": "/a..b.txt",
-    "a;b=c&d.txt": "/a;b=c&d.txt",
-    ".hidden.txt": "/.hidden.txt",
-    "中文.html": "/%E4%B8%AD%E6%96%87.html",
-    "sub/año/ñandú.txt": "/sub/a%c3%b1o/%c3%B1and%c3%BA.txt",
+    "with space.txt": ("/with%20space.txt", "what does %20 stand for, and when is it decoded?"),
+    "a+b.txt": ("/a+b.txt", "where does a `+` mean a space, and is a path such a place?"),
+    "100%.txt": ("/100%25.txt", ONCE),
+    "what?.txt": ("/what%3F.txt", FIRST),
+    "a#b.txt": ("/a%23b.txt", "which characters end a path, and does an escaped one?"),
+    "%41.txt": ("/%2541.txt", ONCE),
+    "a..b.txt": ("/a..b.txt", "do two dots always climb?"),
+    "a;b=c&d.txt": ("/a;b=c&d.txt", "which of these characters end a path, and who says so?"),
+    ".hidden.txt": ("/.hidden.txt", "does a dot in front make a file another kind of file?"),
+    "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
+    "sub/año/ñandú.txt": ("/sub/a%c3%b1o/%c3%B1and%c3%BA.txt", ESCAPES),
+}
+#: Path -> a query behind it, and what to ask when the two are not told apart.
+QUERIES = {
+    "/page1.txt": ("?x=1", "where does the path end?"),
+    "/page2.txt": ("?", "where does the path end, if the query is empty?"),
+    "/page3.txt": ("?a=b?c=/../d", "at which of its question marks does the path end?"),
+    "/": ("?q=/page1.txt", "which comes first: looking at how the path ends, or cutting off the query?"),
+    "/sub/": ("?x=%3F", "which comes first: looking at how the path ends, or cutting off the query?"),
+    "/what%3F.txt": ("?what?", FIRST),
+}
+#: What is no readable regular file -> what to ask when it is not answered so.
+MISSING = {
+    "/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
+    "/sub/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
+    "/nope/": "what is there in a folder that does not exist?",
+    "/bare/": "what is there to send for a folder without an index.html?",
+    "/page1.txt/": "what does the slash at the end ask for, and is it still there when the file is looked up?",
+    "/Page1.txt": "who says that large and small letters are the same?",
+    "/fifo": "what does open() do with a FIFO that has no writer, and what kind of file is it?",
+    "/ring": "what does following a link that leads back to itself raise?",
+    f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
+    "/locked.txt": "what does open() raise when the file may not be read, and what is the client told?",
 }
 
 
@@ -31,55 +58,49 @@ def contents(server: Server) -> None:
         "/sub/deep/page.txt",
         "/plain",
     ):
-        server.serves(server.ask(target), target, look_at="are the bytes sent as they are in the file?")
+        server.serves(server.ask(target), target, look_at=questions.CONTENT)
         server.leave()
 
 
 def large(server: Server) -> None:
     server.did("asked for a file of more than 8 MiB and read as fast as it came")
     huge = server.root.huge
-    server.serves(server.ask("/huge.bin"), "/huge.bin", huge, look_at="how much does one send() take?")
+    server.serves(server.ask("/huge.bin"), "/huge.bin", huge, look_at=questions.SENDS)
 
 
 def names(server: Server) -> None:
-    server.did("asked for files whose names need percent-encoding, and for one that does not but has it")
-    for name, target in NAMES.items():
+    server.did("asked for files with odd names")
+    for name, (target, question) in NAMES.items():
+        server.did(f"asked for the file whose name is {name!r}", again=True)
         server.root.add_named(name, target)
-        server.serves(server.ask(target), target, look_at="what is decoded, when, and how often?")
+        server.serves(server.ask(target), target, look_at={"was answered": question, "": ONCE})
         server.leave()
-    server.serves(server.ask("/%70age1.txt"), "/%70age1.txt", server.root.files["/page1.txt"])
+    server.did("asked for the file 'page1.txt', its first letter percent-encoded", again=True)
+    server.serves(server.ask("/%70age1.txt"), "/%70age1.txt", server.root.files["/page1.txt"], ESCAPES)
 
 
 def queries(server: Server) -> None:
     server.did("asked for files with a query behind the path")
     server.root.add_named("what?.txt", "/what%3F.txt")
-    for path, query in {
-        "/page1.txt": "?x=1",
-        "/page2.txt": "?",
-        "/page3.txt": "?a=b?c=/../d",
-        "/": "?q=/page1.txt",
-        "/sub/": "?x=%3F",
-        "/what%3F.txt": "?what?",
-    }.items():
-        server.serves(server.ask(path + query), path + query, server.root.files[path], look_at="where does a path end?")
+    for path, (query, question) in QUERIES.items():
+        server.serves(server.ask(path + query), path + query, server.root.files[path], question)
         server.leave()
 
 
 def folders(server: Server) -> None:
     server.did("asked for folders by their path with the slash, and once without")
     for target in ("/", "/sub/"):
-        server.serves(server.ask(target), target, look_at="what does a path that ends in / mean?")
+        server.serves(server.ask(target), target, look_at="which file does a path that ends in / stand for?")
         server.leave()
-    server.answers(server.ask("/sub"), (404, 301), "a folder asked for without its slash")
+    server.answers(server.ask("/sub"), (404, 301), "a folder asked for without its slash", questions.WITHOUT_SLASH)
 
 
 def fresh(server: Server) -> None:
-    server.did("asked for a file before it was made, after, and after each of two changes, one of them of equal length")
+    server.did("asked for /made-later.txt, which was not there")
     server.answers(server.ask("/made-later.txt"), (404,), "there is no such file yet")
     served_anew(
         server, "/made-later.txt", b"made while the server was running\n", b"changed while the server was going\n"
     )
-    server.did("changed, likewise, a file that was there before the server was started")
     served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
 
 
@@ -88,30 +109,29 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
     path = server.root.path / name[1:]
     date = path.stat().st_mtime if path.exists() else time.time()
     for later, data in enumerate(contents, 1):
+        server.did(f"then {name} was {'changed' if path.exists() else 'made'} ({len(data)} bytes) and asked for")
         server.root.add(name, data)
         os.utime(path, (date + later, date + later))
-        server.serves(server.ask(name), name, look_at="when is the file read?")
+        server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
     path.unlink()
-    server.answers(server.ask(name), (404,), "the file has been removed")
+    server.did(f"then {name} was removed and asked for")
+    server.answers(server.ask(name), (404,), "the file has been removed", questions.FRESH)
     server.leave()
     server.root.add(name, b"as it was in the beginning\n")
 
 
 def missing(server: Server) -> None:
-    server.did(
-        "asked for what is no readable regular file: nothing, a folder, a file as a folder, a FIFO, a ring of links"
-    )
+    server.did("asked for what is no readable regular file, one after the other")
     locked = server.root.path / "locked.txt"
     locked.write_bytes(b"nobody may read this\n")
     locked.chmod(0)
-    targets = ["/nope.txt", "/sub/nope.txt", "/nope/", "/bare/", "/page1.txt/", "/Page1.txt", "/fifo"]
-    targets += ["/ring", f"/{'n' * 300}.txt"]
-    targets += ["/locked.txt"] if os.geteuid() else []  # root may read everything
-    for target in targets:
-        look_at = "what does open() do with a FIFO that has no writer?" if target == "/fifo" else ""
-        reply = server.answers(server.ask(target), (404,), f"{target} is no readable regular file", look_at)
+    for target, question in MISSING.items():
+        if target == "/locked.txt" and not os.geteuid():  # root may read everything
+            continue
+        reply = server.answers(server.ask(target), (404,), f"{target} is no readable regular file", question)
         server.leave()
         if not reply.body.strip():
-            server.fail("404 with a body that a person can read", f"an empty body for {target}")
-    server.answers(server.ask("/%ff%fe.txt"), (404, 400), "no UTF-8 is in this path")
+            look_at = "what would a person see in the browser?"
+            server.fail("404 with a body that a person can read", f"an empty body for {target}", look_at=look_at)
+    server.answers(server.ask("/%ff%fe.txt"), (404, 400), "no UTF-8 is in this path", ESCAPES)

@@ -3,21 +3,22 @@
 import requests
 
 from grader.client import Client, request
-from grader.reply import difference
+from grader.reply import difference, excerpt
 from grader.subject import Server
-
-ASSEMBLE = "where are the bytes kept that came before the blank line did?"
+from tests.checks import questions
 
 
 def early(server: Server, client: Client) -> None:
     """Nothing may be answered before the head is complete."""
     if client.received or client.ended:
-        saw = f"{client.name} was answered early" if client.received else f"{client.name}'s connection was ended"
-        server.fail("no answer yet: the head is not complete", saw, clients=[client], look_at=ASSEMBLE)
+        line = excerpt(client.first_bytes.split(b"\r\n")[0], 60)
+        what = f"was answered all the same: {line}" if line else "was not answered, and its connection ended"
+        saw = f"{client.name}, with its head still incomplete, {what}"
+        server.fail("no answer yet: the head is not complete", saw, clients=[client], look_at=questions.EARLY)
 
 
 def in_pieces(server: Server) -> None:
-    server.did("sent a request in two pieces, each time cut elsewhere; the second after the first was read")
+    server.did("sent a request in two pieces")
     head = request("/page1.txt")
     for cut in (
         1,
@@ -30,12 +31,14 @@ def in_pieces(server: Server) -> None:
         len(head) - 2,
         len(head) - 1,
     ):
+        first, second = excerpt(head[:cut][-12:]), excerpt(head[cut:][:12])
+        server.did(f"sent a request in two pieces, cut between `{first}` and `{second}`", again=True)
         client = server.client()
         client.send(head[:cut])
         server.settle(lambda client=client: server.has_read(client))
         early(server, client)
         client.send(head[cut:])
-        server.serves(client, "/page1.txt", look_at=ASSEMBLE)
+        server.serves(client, "/page1.txt", look_at=questions.ASSEMBLE)
         server.leave()
     server.did("sent a header value with a byte that is no ASCII")
     client = server.ask("/page2.txt", headers=("User-Agent: caf\xe9\x85",))
@@ -52,7 +55,7 @@ def byte_by_byte(server: Server) -> None:
             break
     early(server, client)
     client.send(head[at + 1 :])
-    server.serves(client, "/page2.txt", look_at=ASSEMBLE)
+    server.serves(client, "/page2.txt", look_at=questions.ASSEMBLE)
 
 
 def padded(target: str, size: int) -> bytes:
@@ -62,35 +65,35 @@ def padded(target: str, size: int) -> bytes:
 
 
 def long_head(server: Server) -> None:
-    server.did("sent request heads of 2,000, 5,000 and 8,192 bytes, at once and in two pieces")
+    server.did("sent long request heads")
     for size, target in (
         (2000, "/page3.txt"),
         (5000, "/large.bin"),
         (8192, "/page4.txt"),
         (8192, "/large.bin"),
     ):
+        server.did(f"sent a head of {size} bytes in one piece", again=True)
         client = server.client()
         client.send(padded(target, size))
-        server.serves(
-            client,
-            target,
-            look_at="what does the kernel do with bytes nobody has read when a socket is closed?",
-        )
+        server.serves(client, target, look_at=questions.LONG_HEAD)
         server.leave()
     head = padded("/page5.txt", 8192)
     for cut in (4096, 4097, 8190):
+        server.did(f"sent a head of {len(head)} bytes: {cut}, and when these were read the others", again=True)
         client = server.client()
         client.send(head[:cut])
         server.settle(lambda client=client: server.has_read(client))
         client.send(head[cut:])
-        server.serves(client, "/page5.txt", look_at=ASSEMBLE)
+        server.serves(client, "/page5.txt", look_at=questions.LONG_HEAD)
         server.leave()
 
 
 def endless_head(server: Server, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so nobody else is tried meanwhile."""
-    server.did("sent 256 KiB without a blank line: one line without end, then lines without end")
+    server.did("sent a head without end")
     for line, tail in ((b"GET /", b""), (b"GET /page1.txt HTTP/1.1\r\n", b"\r\n")):
+        what = "header lines, and no blank one" if tail else "one line, and no end of it"
+        server.did(f"sent 256 KiB: {what}", again=True)
         goes_on(server, line, tail, alone)
         server.leave()
 
@@ -104,7 +107,7 @@ def goes_on(server: Server, begin: bytes, tail: bytes, alone: bool) -> None:
         client.send(b"X-Long: ".ljust(1 << 14, b"x") + tail)
         server.settle(lambda: client.ended or server.has_read(client))
         if number == 2 and not alone:
-            server.serves(server.ask("/page2.txt"), "/page2.txt", look_at="who else has to wait for this client?")
+            server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WAITS)
     server.must(
         lambda: client.ended,
         "the end of the connection: a head may not go on for ever",
@@ -123,14 +126,17 @@ def strict(server: Server) -> None:
         ("/small.bin", "GET", (200,), "1.0"),
     ):
         client = server.ask(target, method=method, version=version)
-        server.answers(client, status, f"{method} {target} HTTP/{version}")
+        server.answers(client, status, f"{method} {target} HTTP/{version}", questions.STRICT[method, version])
         if not server.long:
-            server.must(lambda client=client: client.ended, "the end of the stream", clients=[client])
+            expected = f"the end of the stream after the answer to {method} {target}"
+            server.must(lambda client=client: client.ended, expected, clients=[client])
         else:
             server.settle(lambda client=client: server.has_read(client))
         if client.malformed or len(client.replies) != 1:
             seen = client.malformed or f"{len(client.replies)} answers"
-            server.fail("one answer that parses as HTTP, and nothing after it", seen, clients=[client])
+            expected = f"one answer to {method} {target} that parses as HTTP, and nothing after it"
+            look_at = {"answers": "how often is one request answered, and on which paths?"}
+            server.fail(expected, seen, clients=[client], look_at=look_at)
         server.leave()
 
 
@@ -138,7 +144,7 @@ def library(server: Server) -> None:
     """A library client meets the server: what curl, a browser or requests would see."""
     server.serves(server.ask("/page1.txt"), "/page1.txt")
     server.leave()
-    server.did("asked with the library `requests`")
+    server.did("asked with the library `requests`: its Host has a port, and it sends Accept-Encoding: gzip")
     host, port = server.address
     for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt"):
         wanted = server.root.files.get(target)
@@ -147,25 +153,25 @@ def library(server: Server) -> None:
             try:
                 answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:
-                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
+                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.HEADERS)
             if wanted is None and answer.status_code != 404:
-                server.fail(f"404 for {target}", f"{answer.status_code}")
+                server.fail(f"404 for {target}", f"{answer.status_code}", look_at=questions.HEADERS)
             if wanted is not None and (answer.status_code != 200 or answer.content != wanted):
-                server.fail(
-                    f"200 with the {len(wanted)} bytes of {target}",
-                    f"{answer.status_code}; {difference(answer.content, wanted) or 'the right bytes'}",
-                    look_at="what do the header lines promise, and what does the body hold?",
-                )
+                differs = difference(answer.content, wanted) if answer.status_code == 200 else ""
+                saw = f"it was answered {answer.status_code}{'; ' if differs else ''}{differs}"
+                server.fail(f"200 with the {len(wanted)} bytes of {target}", saw, look_at=questions.HEADERS)
 
 
 def end_of_stream(server: Server, look_at: str = "who still holds the socket of this client?") -> None:
-    server.did("one client asked and, answered, waited for the server to close; nobody else connected")
+    server.did("one client at a time asked, and waited for the server to close")
     for target, status, headers in (
         ("/page6.txt", (200,), ()),
         ("/nope.txt", (404,), ()),
         ("/empty.txt", (200,), ()),
         ("/page6.txt", (200,), ("Connection: keep-alive",)),
     ):
+        more = f" with `{headers[0]}`" if headers else ""
+        server.did(f"one client asked for {target}{more} and waited for the server to close", again=True)
         client = server.ask(target, headers=headers)
         server.answers(client, status, f"GET {target}")
         server.must(
@@ -175,5 +181,5 @@ def end_of_stream(server: Server, look_at: str = "who still holds the socket of 
             look_at=look_at,
         )
         if client.ended != "end of stream":
-            server.fail("the end of the stream", "a reset", clients=[client])
+            server.fail("the end of the stream after the answer", "a reset", clients=[client])
         server.leave()

@@ -12,7 +12,7 @@ from grader.kernel import TIME_WAIT
 from grader.launch import Clock
 from grader.proof import timeout_of
 from grader.subject import Server
-from tests.checks import clients, long
+from tests.checks import clients, long, questions
 
 HALF = 20  # bytes of a request head
 
@@ -20,7 +20,7 @@ HALF = 20  # bytes of a request head
 def answers(grading: Grading) -> None:
     with grading.started() as server:
         server.did("asked for /")
-        server.serves(server.ask("/"), "/", look_at="does it accept, read, answer?")
+        server.serves(server.ask("/"), "/", look_at=questions.FIRST_ANSWER)
 
 
 def patience(grading: Grading, *, alone: bool = False) -> None:
@@ -59,6 +59,7 @@ def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: fl
         stated = long.stated_timeout(client) if sent == -1 else None
         if silent < (60 if stated is None else min(60, stated)) or not client.ended:
             server.told = [f"a client {kind}, and was silent for {silent:.0f} s, most of them by the server's clock"]
+            server.did("then it went on")
             finish(server, client, sent)
 
 
@@ -92,10 +93,10 @@ def own_address() -> str:
 def command_line(grading: Grading) -> None:
     host, port = own_address(), str(20000 + secrets.randbelow(10000))
     with grading.started("--host", host, "--port", port) as server:
-        server.did(f"asked for a file at {host}:{port}")
+        server.did(f"started it with --host {host} --port {port}")
         address, given = server.launch.listener.address
         if given != int(port) or address not in (host, "0.0.0.0", "::", f"::ffff:{host}"):
-            server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}")
+            server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}", look_at=questions.WHERE)
         server.serves(server.ask("/page1.txt"), "/page1.txt")
     defaults(grading)
 
@@ -110,10 +111,11 @@ def defaults(grading: Grading) -> None:
                 grading.notes.append("port 7890 is in use on this machine, so the default port was not tried")
                 return
         with grading.started(defaults=True) as server:
+            server.did("started it without any argument")
             address, port = server.launch.listener.address
             if port != 7890 or address not in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"):
-                server.fail("a listener at 127.0.0.1:7890", f"it listens at {address}:{port}")
-            server.did("asked for a page of the default root")
+                server.fail("a listener at 127.0.0.1:7890", f"it listens at {address}:{port}", look_at=questions.WHERE)
+            server.did("asked for a page of the folder html/ where it was started")
             server.serves(server.ask("/page1.txt"), "/page1.txt", look_at="which folder is served by default?")
 
 
@@ -125,6 +127,15 @@ def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:
     return True
 
 
+def survivors(server: Server) -> str:
+    """Who is still there after a signal to end."""
+    living = server.living().keys()
+    if living == {server.main}:
+        return "the main process is still there"
+    main = "the main one among them" if server.main in living else "and the main one has ended"
+    return f"{clients.plural(len(living), 'process')} still there, {main}"
+
+
 def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
     """A signal ends the server, without a traceback; `served`: it has served a client before."""
     with grading.started() as server:
@@ -132,23 +143,20 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
             server.get("/page1.txt")
             server.settle(lambda: server.client_descriptors() == 0)
         server.come_to_rest()
-        server.did(f"sent {number.name} to the main process; no client was in service")
+        before = "one client had been served" if served else "none had come"
+        server.did(f"sent {number.name} to the main process; no client was in service, {before}")
         server.printed_before = server.launch.output.total
         server.launch.signal(number)
         server.must(
             server.gone,
             "the end of every process of the server",
-            saw=lambda: f"{len(server.living())} live on",
+            saw=lambda: survivors(server),
             look_at="what becomes of the signal, and what goes on as if there had been none?",
         )
         server.settle(lambda: not server.launch.family())
         server.launch.end()
         if "Traceback (most recent call last)" in server.launch.output.text(server.printed_before):
-            server.fail(
-                "an end without a traceback",
-                "a traceback was printed",
-                look_at="who catches KeyboardInterrupt?",
-            )
+            server.fail("an end without a traceback", "a traceback was printed")
 
 
 def stops_on_signals(grading: Grading) -> None:
@@ -160,6 +168,7 @@ def stops_on_signals(grading: Grading) -> None:
 def restarts(grading: Grading) -> None:
     host = own_address()
     with grading.started("--host", host) as server:
+        server.did("one client was served, and the server closed its connection")
         client = server.ask("/page1.txt", headers=("Connection: close",))
         server.serves(client, "/page1.txt")
         server.settle(lambda: client.ended)
@@ -176,7 +185,7 @@ def started_again(grading: Grading, host: str, port: str, story: list[str]) -> S
     """Demand that a new server listens on the port of one that has just ended."""
     launch = grading.launch("--host", host, "--port", port, "--root", str(grading.root.path))
     server = grading.subject(launch)
-    server.told = [*story, "served a client, ended the server, and started another on the same port at once"]
+    server.told = [*story, "the server was ended, and another started on the same port at once"]
     grading.wait_for_listener(server)
     server.serves(server.ask("/page2.txt"), "/page2.txt")
     return server

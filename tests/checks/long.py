@@ -3,42 +3,44 @@
 import requests
 
 from grader.client import Client, request
+from grader.questions import Questions
 from grader.subject import Server
-from tests.checks import clients
+from tests.checks import clients, questions
 
 ZH = ("中文.html", "/%E4%B8%AD%E6%96%87.html")
 SERIES = ("/page1.txt", "/nope.txt", "/empty.txt", ZH[1], "/small.bin", "/sub/", "/nope/")
-LENGTH = "how does a client know where this answer ends, if the stream does not end?"
 
 
-def asked(server: Server, client: Client, target: str, look_at: str = "") -> None:
+def asked(server: Server, client: Client, target: str, look_at: Questions = "") -> None:
     """Demand the next answer on this connection: the file, or 404, with its Content-Length."""
     if target in server.root.files:
         reply = server.serves(client, target, look_at=look_at)
     else:
         reply = server.answers(client, (404,), f"GET {target}", look_at)
     if reply.length is None:
-        server.fail(f"Content-Length in the answer to {target}", "none", clients=[client], look_at=LENGTH)
+        expected = f"Content-Length in the answer to {target}"
+        server.fail(expected, "no such line", clients=[client], look_at=questions.LENGTH)
 
 
-def still_open(server: Server, client: Client, look_at: str = "") -> None:
+def still_open(server: Server, client: Client, look_at: Questions = "") -> None:
     """Demand that the connection serves another request."""
     client.send(request("/page3.txt"))
-    asked(server, client, "/page3.txt", look_at or "who decided that this connection should end?")
+    asked(server, client, "/page3.txt", look_at or questions.NEXT_ANSWER)
 
 
 def hundred(server: Server, count: int = 100) -> None:
-    server.did(f"sent {count} requests on one connection, each after the answer to the one before")
+    server.did(f"{count} requests are to be sent on one connection, each after the answer to the one before")
     server.root.add_named(*ZH)
     client = server.client()
     for number in range(count):
         target = SERIES[number % len(SERIES)]
+        server.did(f"on one connection, each after the answer to the one before: request {number + 1}", again=True)
         client.send(request(target))
-        asked(server, client, target, LENGTH)
+        asked(server, client, target, questions.NEXT_ANSWER)
 
 
 def lengths(server: Server) -> None:
-    server.did("read the heads of answers of every status")
+    server.did("the heads of answers of every status were read")
     for method, target, statuses in (
         ("GET", "/small.bin", (200,)),
         ("GET", "/empty.txt", (200,)),
@@ -49,36 +51,40 @@ def lengths(server: Server) -> None:
         client = server.ask(target, method=method)
         reply = server.answers(client, statuses, f"{method} {target}")
         if reply.length is None or reply.length != len(reply.body):
-            server.fail(f"Content-Length in the {reply.status}", "none", clients=[client], look_at=LENGTH)
+            expected = f"Content-Length in the {reply.status}"
+            server.fail(expected, "no such line", clients=[client], look_at=questions.LENGTH)
         server.leave()
     client = server.client()
     client.send(b"HELLO\r\n\r\n")
     server.must(lambda: client.replies or client.ended, "400, or the end of the connection", clients=[client])
     if client.replies and client.replies[0].length is None:
-        server.fail(f"Content-Length in the {client.replies[0].status}", "none", clients=[client], look_at=LENGTH)
+        expected = f"Content-Length in the {client.replies[0].status}"
+        server.fail(expected, "no such line", clients=[client], look_at=questions.LENGTH)
 
 
-def ends(server: Server, client: Client, look_at: str) -> None:
+def ends(server: Server, client: Client, look_at: Questions) -> None:
     server.must(lambda: client.ended, "the end of the stream after the answer", clients=[client], look_at=look_at)
     if client.ended != "end of stream":
-        server.fail("the end of the stream after the answer", "a reset", clients=[client])
+        server.fail("the end of the stream after the answer", "a reset", clients=[client], look_at=questions.CLOSES)
 
 
 def closes_when_asked(server: Server) -> None:
-    server.did("sent requests with `Connection: close` in several letter cases, first and later on a connection")
+    server.did("sent a request that asks to close")
     for line in ("Connection: close", "connection: close", "CONNECTION: CLOSE", "Connection: Close"):
         for before in (0, 2):
+            server.did(f"after {before} other requests on the connection, one came with `{line}`", again=True)
             client = server.client()
             for _ in range(before):
                 client.send(request("/page1.txt"))
                 asked(server, client, "/page1.txt")
             client.send(request("/page2.txt", headers=("Accept: */*", line, "X-More: yes")))
             asked(server, client, "/page2.txt")
-            ends(server, client, f"what does `{line}` ask for?")
+            ends(server, client, questions.CLOSES)
             server.leave()
+    server.did("a request for a file that is not there came with `Connection: close`", again=True)
     client = server.ask("/nope.txt", headers=("Connection: close",))
     asked(server, client, "/nope.txt")
-    ends(server, client, "is a 404 an answer like others?")
+    ends(server, client, "what does `Connection: close` ask for, whatever the status?")
 
 
 def closes_after_big(server: Server) -> None:
@@ -90,12 +96,12 @@ def closes_after_big(server: Server) -> None:
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
     server.come_to_rest()
     client.open_window()
-    server.serves(client, "/big.bin", big, look_at="has all been sent when the connection is closed?")
-    ends(server, client, "what comes after the last byte?")
+    server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")
+    ends(server, client, "what is to come after the last byte of this answer?")
 
 
 def closes_for_nothing_else(server: Server) -> None:
-    server.did("sent requests with the words `Connection: close` where they mean nothing")
+    server.did("sent a request that does not ask to close")
     for target, line in (
         ("/page1.txt", "X-Note: Connection: close"),
         ("/page1.txt", "X-Connection: close"),
@@ -106,17 +112,20 @@ def closes_for_nothing_else(server: Server) -> None:
         ("/page1.txt", "Via: HTTP/1.0 proxy"),
         ("/page1.txt", "X-Note: a\x85Connection: close"),
     ):
+        shown = line.replace("\x85", "\\x85")
+        server.did(f"asked for {target} with `{shown}`, and for another file on the same connection", again=True)
         client = server.ask(target, headers=(line,))
-        server.serves(client, target, server.root.files["/page1.txt"])
-        still_open(server, client, "which line of the head asks to close, and which part of that line?")
+        server.serves(client, target, server.root.files["/page1.txt"], questions.KEEPS)
+        still_open(server, client, questions.KEEPS)
         server.leave()
 
 
 def http10(server: Server) -> None:
-    server.did("sent an HTTP/1.0 request, then one with `Connection: keep-alive`")
+    server.did("sent an HTTP/1.0 request")
     client = server.ask("/page1.txt", version="1.0")
     asked(server, client, "/page1.txt")
-    ends(server, client, "what does a client of HTTP/1.0 expect after the answer?")
+    ends(server, client, "what does a client of HTTP/1.0 expect after the answer, if it has asked for nothing else?")
+    server.did("sent another with `Connection: keep-alive`")
     client = server.ask("/page2.txt", version="1.0", headers=("Connection: keep-alive",))
     asked(server, client, "/page2.txt")
 
@@ -130,52 +139,56 @@ def pipelined(server: Server) -> None:
         "/page1.txt",
     ]
     server.root.add_named(*ZH)
-    server.did(f"sent {len(targets)} requests at once on one connection, then one more")
+    server.did(f"sent {len(targets)} requests at once on one connection, and when all were answered one more")
     client = server.client()
     client.send(b"".join(map(request, targets)))
     for target in targets:
-        asked(server, client, target, "what is left in the buffer when the first request has been taken out?")
-    still_open(server, client)
+        asked(server, client, target, questions.BUFFER)
+    still_open(server, client, questions.BUFFER)
     server.leave()
     server.did("sent 100 requests of 700 bytes at once: more than 64 KiB, though each is short")
     client = server.client()
     client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 640,)) * 100)
     for _ in range(100):
-        asked(server, client, "/page1.txt", "of what may there be 64 KiB at most?")
+        asked(server, client, "/page1.txt", questions.MANY_HEADS)
 
 
 def pipelined_in_pieces(server: Server) -> None:
     targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/page2.txt")
     stream = b"".join(map(request, targets))
     for size in (7, 61, len(request("/page1.txt")) + 9):
-        server.did(f"sent {len(targets)} requests in pieces of {size} bytes, each after the one before was read")
+        what = f"sent {len(targets)} requests in pieces of {size} bytes, each after the one before was read"
+        server.did(what, again=True)
         client = server.client()
         for at in range(0, len(stream), size):
             client.send(stream[at : at + size])
             server.settle(lambda client=client: server.has_read(client))
         for target in targets:
-            asked(server, client, target, "where does one request end and the next begin?")
+            asked(server, client, target, questions.PIECES)
         server.leave()
 
 
 def first_of_two(server: Server) -> None:
-    server.did("sent one request and half of the next in one piece; the rest after the first answer")
+    server.did("sent one request and half of the next in one piece")
     head = request("/page2.txt")
     client = server.client()
     client.send(request("/page1.txt") + head[:20])
-    asked(server, client, "/page1.txt", "is there a whole request in the buffer?")
+    asked(server, client, "/page1.txt", questions.FIRST_OF_TWO)
     server.settle(lambda: server.has_read(client))
     if len(client.replies) != 1 or client.received != client.replies[0].size:
-        server.fail("one answer: the second request is not complete", f"{client.received} bytes", clients=[client])
+        what = f"{client.name}: {len(client.replies)} answers came whole, {client.received} bytes in all"
+        look_at = "by what does the server know that there is a whole request in the buffer?"
+        server.fail("one answer: the second request is not complete", what, clients=[client], look_at=look_at)
+    server.did("then sent the rest of the second request")
     client.send(head[20:])
-    asked(server, client, "/page2.txt", "what became of the half request in the buffer?")
+    asked(server, client, "/page2.txt", questions.PIECES)
     server.did("sent a longer request in two pieces, then a short one")
     head = request("/page4.txt", headers=("X-Padding: " + "x" * 300,))
     client.send(head[:-9])
     server.settle(lambda: server.has_read(client))
     client.send(head[-9:])
-    asked(server, client, "/page4.txt", "from where is the blank line searched for?")
-    still_open(server, client, "from where is the blank line searched for?")
+    asked(server, client, "/page4.txt", questions.SEARCH)
+    still_open(server, client, questions.SEARCH)
 
 
 def pipelined_and_half_closed(server: Server) -> None:
@@ -186,11 +199,11 @@ def pipelined_and_half_closed(server: Server) -> None:
         client.send(b"".join(map(request, targets)))
         client.half_close()
     for target in targets:
-        asked(server, client, target, "does the end of the requests mean the end of the answers?")
+        asked(server, client, target, questions.HALF_CLOSED)
 
 
 def pipelined_slowly_read(server: Server) -> None:
-    server.did("sent three requests for large files at once, read nothing for a while, then all")
+    server.did("sent three requests at once, for two large files and a small one, and read nothing")
     server.root.big  # noqa: B018 - writes the file
     client = server.client(window=clients.TINY)
     client.stop_reading()
@@ -198,10 +211,12 @@ def pipelined_slowly_read(server: Server) -> None:
     client.send(b"".join(map(request, targets)))
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
     server.come_to_rest()
-    server.serves(server.ask("/page2.txt"), "/page2.txt")
+    server.did("then another client asked for a small one")
+    server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WINDOW)
+    server.did("then the first one read all")
     client.open_window()
     for target in targets:
-        asked(server, client, target, "which answer is being sent, and which waits for it?")
+        asked(server, client, target, questions.QUEUE)
 
 
 def forgets_idle(server: Server, count: int = 10) -> None:
@@ -216,15 +231,16 @@ def forgets_idle(server: Server, count: int = 10) -> None:
 
 
 def idle_crowd(server: Server, count: int) -> None:
-    server.did(f"{count} clients were served and stayed connected; then a new one came, and old ones asked again")
+    server.did(f"{count} clients were served and stayed connected")
     crowd = []
     for number in range(count):
         crowd.append(server.ask(f"/page{number % 12}.txt"))
         if number % 50 == 49:
             server.settle(lambda: all(client.replies for client in crowd[-50:]))
     for number, client in enumerate(crowd):
-        server.serves(client, f"/page{number % 12}.txt")
-    server.serves(server.ask("/small.bin"), "/small.bin", look_at=clients.ALONE)
+        server.serves(client, f"/page{number % 12}.txt", look_at=questions.ALONE)
+    server.did("then a new one came, and then old ones asked again: the last, the first, one of the middle")
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
     for client in (crowd[-1], crowd[0], crowd[count // 2]):
         if not may_have_been_closed(client):
             still_open(server, client)
@@ -260,10 +276,12 @@ def library_reuses(server: Server) -> None:
             try:
                 answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:
-                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}")
+                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.LENGTH)
             wanted = server.root.files.get(target)
             if (answer.status_code, answer.content) != ((200, wanted) if wanted is not None else (404, answer.content)):
-                server.fail(f"the answer for {target}", f"{answer.status_code}, {len(answer.content)} bytes")
+                saw = f"{answer.status_code}, {len(answer.content)} bytes"
+                server.fail(f"the answer for {target}", saw, look_at=questions.LENGTH)
             peers |= server.launch.sockets.connections(port).keys()
         if len(peers - known) != 1:
-            server.fail("one connection for all 20 requests", f"{len(peers - known)} connections", look_at=LENGTH)
+            saw = f"{len(peers - known)} connections"
+            server.fail("one connection for all 20 requests", saw, look_at=questions.LENGTH)

@@ -9,7 +9,7 @@ from grader.client import Client, request
 from grader.kernel import Task
 from grader.proof import FOREVER, TIMEOUTS, timeout_of
 from grader.subject import Server
-from tests.checks import clients
+from tests.checks import clients, questions
 
 MANY_WAKES = 50  # a second; a few are no use of CPU
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
@@ -32,12 +32,13 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
 
 def one_thread(server: Server) -> None:
     if (threads := len(server.tasks())) > 1:
-        server.fail("one thread", f"{threads} threads", look_at="what makes a second thread?")
+        server.fail("one thread", f"{threads} threads", look_at="which call makes the second thread, and what for?")
 
 
 def one_process(server: Server) -> None:
     if len(server.living()) != 1:
-        server.fail("one process", f"{len(server.living())} processes", look_at="what makes a second process?")
+        look_at = "which call makes the second process, and what for?"
+        server.fail("one process", clients.plural(len(server.living()), "process"), look_at=look_at)
 
 
 def one_at_a_time(server: Server) -> None:
@@ -55,11 +56,11 @@ def one_at_a_time(server: Server) -> None:
     first.send(head[20:])
     server.serves(first, "/page1.txt")
     for client, target in zip(others, ("/page2.txt", "/page3.txt"), strict=True):
-        server.serves(client, target, look_at="what does the server do after its first client?")
+        server.serves(client, target, look_at=questions.NEXT_CLIENT)
 
 
 def backlog(server: Server, count: int = 64) -> None:
-    server.did(f"client #1 stalled; {count} more connected and sent requests; then client #1 went on")
+    server.did(f"client #1 stalled in mid-request; {count} more connected and sent whole ones")
     first = server.client()
     head = request("/page1.txt")
     first.send(head[:20])
@@ -77,10 +78,11 @@ def backlog(server: Server, count: int = 64) -> None:
         saw=lambda: f"room for {waiting()}",
         look_at="what does the number given to listen() say?",
     )
+    server.did("then client #1 went on")
     first.send(head[20:])
-    server.serves(first, "/page1.txt")
+    server.serves(first, "/page1.txt", look_at=questions.NEXT_CLIENT)
     for client in crowd:
-        server.serves(client, "/page2.txt")
+        server.serves(client, "/page2.txt", look_at=questions.NEXT_CLIENT)
 
 
 def served_apart(server: Server, crowd: list[Client]) -> dict[int, Client]:
@@ -102,8 +104,12 @@ def own_processes(server: Server, count: int = 50) -> None:
     server.must(
         lambda: len(served_apart(server, crowd)) == count,
         f"{count} processes, each with the socket of a client of its own",
-        saw=lambda: f"{len(served_apart(server, crowd))} clients in processes of their own",
-        look_at="which process talks with the second client while the first one stalls?",
+        saw=lambda: f"a process of its own for {len(served_apart(server, crowd)) or 'none'} of {count} clients",
+        look_at={
+            "for none of": "which process talks with a client, and which one accepts the next?",
+            "for 1 of": "which process talks with the second client while the first one stalls?",
+            "": "how many processes may there be at a time, and what becomes of the next client?",
+        },
     )
 
 
@@ -135,7 +141,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     server.get("/page1.txt")
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
-    before, processes = server.descriptors(), len(server.living())
+    before, kinds, processes = server.descriptors(), server.descriptor_kinds(), len(server.living())
     server.did(f"{count} clients stalled at once and were then served; then one more was")
     crowd = clients.stalled(server, count)
     for client, _, rest in crowd:
@@ -148,7 +154,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     server.must(
         lambda: server.descriptors() <= before + FEW,
         f"the parent's descriptors are back at about {before}",
-        saw=lambda: f"the parent has {server.descriptors()}",
+        saw=lambda: clients.more_descriptors(server, kinds),
         look_at="what did the parent open for each client, and when does it close it?",
     )
 
@@ -184,7 +190,8 @@ def stops_growing(server: Server, measure: Callable[[], int], serve: Callable[[]
         if before and now < before + FEW:
             return
         before = now
-    server.fail(f"{what} end with their clients", f"{before} {what} live on", look_at="what ends them, and when?")
+    look_at = f"what does one of these {what} do once its client has been served?"
+    server.fail(f"{what} end with their clients", f"{before} {what} live on", look_at=look_at)
 
 
 def processes_return(server: Server, wave: int = 10) -> None:
@@ -226,8 +233,11 @@ def own_threads(server: Server, count: int = 50) -> None:
     server.must(
         lambda: len(server.tasks()) >= count,
         f"a thread for each of {count} stalled clients",
-        saw=lambda: f"{len(server.tasks())} threads in all",
-        look_at="which thread reads from the second client while the first one stalls?",
+        saw=lambda: f"{clients.plural(len(server.tasks()), 'thread')} in all",
+        look_at={
+            "threads in all": "how many threads may there be at a time, and who reads from the next client?",
+            "": "which thread reads from the second client while the first one stalls?",
+        },
     )
 
 
@@ -255,6 +265,7 @@ def one_os_thread(server: Server, count: int = 100) -> None:
         server.fail(
             "the number of threads does not grow with clients",
             f"{before} threads before, {len(server.tasks())} now",
+            look_at="who runs the code for a client: a greenlet, or a thread?",
         )
 
 
@@ -264,7 +275,9 @@ def gevent_loaded(server: Server) -> None:
     loaded = server.launch.proc.read(server.main, "maps")
     if "/gevent/" not in loaded:
         server.fail(
-            "gevent's machinery is loaded", "no library of gevent in the process", look_at="who makes greenlets?"
+            "gevent's machinery is loaded",
+            "no library of gevent in the process",
+            look_at="what in your program makes a greenlet for a client?",
         )
     if "/gevent/libuv/" in loaded:  # sleeps in other ways
         return
@@ -300,7 +313,7 @@ def blocking_socket(server: Server, inodes: dict[int, str]) -> None:
             server.fail(
                 "O_NONBLOCK on the listener and on every client's socket",
                 saw,
-                look_at="what does accept() hand on?",
+                look_at=questions.BLOCKING,
             )
 
 
@@ -316,19 +329,16 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
-        server.fail("no epoll descriptor", "an epoll descriptor is open")
+        server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN)
     for _ in range(samples):
         server.pump(0.001)
         for task in server.tasks():
             if asleep_on_sockets(task):
                 saw = f"asleep in {task.call}"
-                server.fail(
-                    "each socket is asked in turn, without select or poll",
-                    saw,
-                    look_at="who asks about each socket, and does it ever wait?",
-                )
+                server.fail("each socket is asked in turn, without select or poll", saw, look_at=questions.IN_TURN)
             if task.call and task.call.startswith("epoll"):
-                server.fail("each socket is asked in turn, without epoll", f"asleep in {task.call}")
+                saw = f"asleep in {task.call}"
+                server.fail("each socket is asked in turn, without epoll", saw, look_at=questions.IN_TURN)
 
 
 def watched(server: Server) -> dict[int, int]:
@@ -355,7 +365,7 @@ def watches_everyone(server: Server, count: int) -> None:
             f"{len(wanted & watched(server).keys())} of these {len(wanted)} are watched, "
             f"the listener {'too' if server.launch.listener.inode in watched(server) else 'not'}"
         ),
-        look_at="who tells the kernel about a new socket?",
+        look_at=questions.WATCHED,
     )
     server.did("then they left")
     server.leave()
@@ -379,7 +389,7 @@ def sleeps_in_epoll(server: Server) -> None:
         return task is not None and (task.call is None or task.call.startswith("epoll"))
 
     saw = lambda: "; ".join(evidence.where_it_stands(server.launch, server.clients))  # noqa: E731
-    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at="where does the loop wait, and for what?")
+    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at=questions.SLEEP)
 
 
 def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
@@ -396,7 +406,7 @@ def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
         )
     if used > own / 3:
         saw = f"it used {used:.2f} s of CPU time while a busy loop beside it used {own:.2f} s"
-        server.fail(f"no use of CPU {when}", saw, look_at="which event keeps coming, and who asked for it?")
+        server.fail(f"no use of CPU {when}", saw, look_at=questions.no_rest(when))
 
 
 def idle(server: Server, count: int) -> None:

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 from grader.client import request
 from grader.subject import Server
+from tests.checks import questions
 
 CLIMBS = (
     "/../secret.txt",
@@ -35,58 +36,62 @@ JUNK = (
     b"\xff\xfe\x00\x80junk\r\n\r\n",
     b'{"not": "HTTP"}\r\nat: all\r\n\r\n',
 )
-OUTSIDE = "where does the path end up, once every `..` and every link is followed?"
 
 
 def climbs(server: Server) -> None:
-    server.did("asked for a secret beside the root in every spelling: `..`, %2e, an absolute path, a NUL byte")
+    server.did("asked for a secret beside the root in one spelling after the other")
     folder = str(server.root.folder)
     for target in (*CLIMBS, f"/{folder}/secret.txt", f"/%2f{folder[1:]}/secret.txt", f"{folder}/secret.txt"):
-        server.answers(server.ask(target), (404,), f"{target} leaves the root", OUTSIDE)
+        why = f"{target} has a NUL byte, as no file name has" if "%00" in target else f"{target} leaves the root"
+        server.answers(server.ask(target), (404,), why, outside(why))
         server.leave()
+
+
+def outside(why: str) -> str:
+    """The question for a path that gets where it should not."""
+    return next(question for words, question in questions.OUTSIDE.items() if words in why)
 
 
 def wanders(server: Server) -> None:
     server.did("asked for paths that wander about and end inside the root")
     for target in WANDERS:
         why = f"{target} ends inside the root"
-        reply = server.answers(server.ask(target), (200, 404), why, "what may a path get that climbs and comes back?")
+        reply = server.answers(server.ask(target), (200, 404), why, questions.WANDERS)
         server.leave()
         if reply.status == 200 and reply.body != server.root.files["/page1.txt"]:
-            server.fail("the bytes of /page1.txt, or 404", f"200 with other bytes for {target}")
+            look_at = "what does a library that splits addresses take for the path here?"
+            server.fail("the bytes of /page1.txt, or 404", f"200 with other bytes for {target}", look_at=look_at)
 
 
 def links(server: Server) -> None:
     server.did("asked for symbolic links, in the root, to what lies outside of it")
     for target in ("/link.txt", "/absolute-link.txt", "/linked/secret.txt"):
-        server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", OUTSIDE)
+        server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", outside(""))
         server.leave()
 
 
 def methods(server: Server) -> None:
-    server.did(f"sent {', '.join(METHODS)} for a file that is there, without a body")
+    server.did("sent other methods for a file that is there, without a body")
     for method in METHODS:
         headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
         client = server.ask("/page1.txt", method=method, headers=headers)
-        server.answers(
-            client, (405, 501), f"{method} is not GET", "which methods does the server know, and how does it tell?"
-        )
+        server.answers(client, (405, 501), f"{method} is not GET", questions.METHODS)
         server.leave()
 
 
 def junk(server: Server) -> None:
-    server.did("sent heads that are no HTTP, each with its blank line")
     for head in JUNK:
         client = server.client()
+        server.did(f"{client.name} sent {head!r}")
         client.send(head)
         server.must(
             lambda client=client: client.replies or client.ended or client.malformed,
             "400, or the end of the connection",
             clients=[client],
-            look_at="what is there to split when the request line has not three words?",
+            look_at=questions.REQUEST_LINE,
         )
         if client.malformed or (client.replies and client.replies[0].status != 400):
-            server.answers(client, (400,), f"{head!r} is no HTTP", "what of a request line is missing here?")
+            server.answers(client, (400,), f"{head!r} is no HTTP", questions.REQUEST_LINE)
         server.leave()
     client = server.client()
     client.send(b"GET /page1.txt HTTP/1.1 and more\r\nno colon here\r\n\r\n")
@@ -95,11 +100,13 @@ def junk(server: Server) -> None:
 
 def half_requests(server: Server) -> None:
     """A whole request, then the end of the client's sending side."""
-    server.did("sent a whole request and shut down the sending side, the server being stopped (SIGSTOP), and not")
+    server.did("a client ended its sending side")
     for pause in (server.stopped, nullcontext):
+        when = " while the server was stopped (SIGSTOP); it went on" if pause == server.stopped else ""
+        server.did(f"a client sent a whole request and shut down its sending side{when}", again=True)
         client = server.client()
         with pause():
             client.send(request("/small.bin"))
             client.half_close()
-        server.serves(client, "/small.bin", look_at="what does recv() returning b'' tell, and what does it not tell?")
+        server.serves(client, "/small.bin", look_at=questions.GOODBYE)
         server.leave()

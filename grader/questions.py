@@ -1,0 +1,51 @@
+"""The question that a failure ends with. It leads and is never the answer; each kind of trouble has its own.
+
+A check gives one question, or a table: words to look for in what was seen -> question. The first words that are
+found count; "" is found in everything. Where a check has no question for what was seen, the common ones serve.
+"""
+
+from collections.abc import Mapping
+
+Questions = str | Mapping[str, str]
+
+ENDED = "what ended the server, or its listener, and on whose account?"
+
+#: Whatever the check is about: of a server that has ended, the end is what counts.
+FIRST = {
+    "Address already in use": "what is left of the server before on this port, and what lets another bind beside it?",
+    "ended before it listened": "what did it print last, and what was it about to do then?",
+    "a traceback was printed": "who catches what the signal raises?",
+    "could not connect: refused": ENDED,
+    "the server has ended": ENDED,
+}
+RAISED = "which of the client's bytes lead to this error, and what should the client be told then?"
+SILENT_ENDS = "not one byte came, then"
+
+COMMON = {
+    "its answer came whole, and the connection stays open": "who still holds the socket of this client?",
+    "never taken": "who takes connections out of the backlog, and what keeps it from doing so?",
+    "nobody has accepted it": "who accepts while the server is busy with somebody else?",
+    "has not read": "who is to read from this client, and what keeps it from doing so?",
+    "read all that it sent": "by what does the server know that the request is complete, and what comes next?",
+    "stays open": "what does the server wait for now, and will it come?",
+    "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
+    "Content-Length says": "who counts the bytes of the body, and who sees to it that all of them are sent?",
+    "answer begins with": "what is the first thing that every answer has to say?",
+    "status line": "what is the first thing that every answer has to say?",
+    "header line": "which two bytes end every line of a head?",
+    "a reset": "what makes the kernel send a reset, and not the end of the stream?",
+    "end of the stream": "on which path through your code is this connection closed, and was all said by then?",
+    "from outside the root": "where does the path end up, once every `..` and every link is followed?",
+    "only the first": "where are the other bytes: never read from the file, or never taken by send()?",
+    "is another": "whose bytes are these, and where does each client's own stand?",
+    "was answered": "which line of your code decides over this status?",
+}
+
+
+def choose(seen: str, own: Questions = "", *, raised: bool = False) -> str:
+    """The question for what was seen; raised: the server has printed a traceback. "" if there is none."""
+    if raised and SILENT_ENDS in seen:
+        return RAISED
+    table = {"": own} if isinstance(own, str) else own
+    every = (*FIRST.items(), *table.items(), *COMMON.items())
+    return next((asked for words, asked in every if asked and words in seen), "")

@@ -1,0 +1,216 @@
+"""What a failed check asks: the question for each kind of trouble that was seen, as `grader.questions.choose` reads it.
+
+A question leads to the bug in the words of the lesson, and is never the answer.
+"""
+
+# How it starts and ends
+
+WHERE = "where do the host and the port of bind() come from, and what if no argument names them?"
+FIRST_ANSWER = {
+    "nobody has accepted it": "which call takes a connection out of the backlog, and when does your code make it?",
+    "has not read": "which call takes bytes from a connection, and when does your code make it?",
+    "read all that it sent": "by what does the server know that the request is complete, and what does it send then?",
+    "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
+}
+
+# How the step serves
+
+BLOCKING = {
+    "the listener": "which calls on the listener may wait, and what makes them return at once?",
+    "": "what kind of socket does accept() hand on?",
+}
+WATCHED = {
+    "the listener not": "how does the loop hear of a new client?",
+    "": "who tells the kernel about a new socket, and when?",
+}
+SLEEP = {
+    "nanosleep": "what is the nap for, if the kernel says who has something?",
+    "running": "with which time-out is epoll asked, and when does it return at once?",
+    "": "where does the loop wait, in which call, and for what?",
+}
+NO_REST = {
+    "stalled": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
+    "do not read": "when is there room again, who says so, and what does the loop do until then?",
+    "large answers": "what was asked of epoll while there was no room, and who took it back?",
+    "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
+    "descriptors": "what is still in the backlog while accept() fails, and what does epoll say of that?",
+}
+IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
+NEXT_CLIENT = {
+    "a reset": "what does the server do with those who come while it is busy?",
+    "": "what does the server do when it is done with a client?",
+}
+
+# Clients who stall, stop reading, vanish
+
+ALONE = {
+    "nobody has accepted it": "whom does the server wait for before it accepts the next client?",
+    "has not read": "who is to read from this client, and whom does that one wait for first?",
+    "read all that it sent": "what keeps the answer back: whom does the one who should send it wait for?",
+    "is another": "whose bytes are these, and where are those of each client kept apart?",
+    "was answered": "whose bytes did the server take for this client's request?",
+    "end of the stream": "whose connection was to be closed here, and whose was?",
+}
+WINDOW = {
+    **ALONE,
+    "read all that it sent": "what does send() do when the client's window is full, and who waits with it?",
+    "nobody has accepted it": "what does send() do when the client's window is full, and who waits with it?",
+    "has not read": "what does send() do when the client's window is full, and who waits with it?",
+}
+REST = {
+    "stays open": "who remembers what is left to send, and what says that there is room again?",
+    "is another": "which byte comes next for this client, and what else moves that place in the file?",
+    "too many": "which byte of the file comes next, after a send() that took only some of them?",
+    "Content-Length says": "what ended the sending: an error, a time-out, or less taken by send() than it was given?",
+    "a reset": "what ended the sending before the client had read it all?",
+    "end of the stream": "who gave this client up while it was not reading, and after how long?",
+}
+OPENED = {
+    "files of the root": "where is the file closed, and on which paths does your code not get there?",
+    "pipes": "what makes a pipe for each client, and what would close it?",
+    "sockets": "where is the client's socket closed, and on which paths does your code not get there?",
+    "": "what is opened for each client, and where is it closed?",
+}
+LEFT = {
+    " 0 bytes and left by a close": "what does recv() return when a client has closed, and what do you make of it?",
+    "left by a close": "what does recv() return when a client closes in mid-request, and what does your code do then?",
+    "left by a reset": "what does recv() raise when a client resets the connection, and who closes the socket then?",
+    "before they were accepted": "what do you do with a connection that was over before you got it?",
+    "mid-answer": "what does send() raise when a client resets the connection, and who closes the socket then?",
+    "idle": "who hears that a client which asks for nothing more has left?",
+}
+
+# Where requests and answers begin and end
+
+ASSEMBLE = {
+    "stays open": "where are the bytes kept that came before the blank line did, and how is it found among them?",
+    "not one byte came, then": "what made the server give up this head, and how much of it did it know by then?",
+    "was answered": "which bytes did the server take for this request?",
+}
+EARLY = {
+    "answered all the same": "by what does the server know that a head is complete?",
+    "": "after how many pieces, or how many bytes, is a head given up, and why?",
+}
+LONG_HEAD = {
+    "stays open": ASSEMBLE["stays open"],
+    "": "how long may a head be, and what is counted: all that has come, or one recv()?",
+}
+WAITS = "who else has to wait while this client sends on and on?"
+HEADERS = {
+    "Incomplete": "what do the header lines promise, and what does the body hold?",
+    "is another": "what do the header lines promise, and what does the body hold?",
+    "": "which header lines does a real client send, and what does your code make of each?",
+}
+STRICT = {
+    ("GET", "1.1"): "",
+    ("DELETE", "1.1"): {"was answered": "which methods does the server know, and how does it tell?"},
+    ("GET", "1.0"): {"was answered": "which versions of HTTP may a request name?"},
+}
+
+# Which bytes a path stands for
+
+SENDS = {
+    "Content-Length says": "how much of it did one read() give, and how much of that did one send() take?",
+    "only the first": "how much of it did one read() give, and how much of that did one send() take?",
+}
+FRESH = {
+    "was answered": "when does the server look whether there is such a file?",
+    "": "when is the file read, and how does the server know that it is still the same?",
+}
+WITHOUT_SLASH = "what is /sub itself: a file that can be sent?"
+CONTENT = {
+    "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
+    "is another": "are the bytes sent as they are in the file?",
+}
+
+# What must not be served
+
+OUTSIDE = {
+    "NUL": "which byte can no file name hold, and what do the calls say to it?",
+    "%252e": "how often is the path decoded?",
+    "/....//": "what is left of `....//` when every `../` has been taken out of it?",
+    "www-private": "is all that begins with the root's name inside the root?",
+    "": "where does the path end up, once it is decoded and every `..` and every link is followed?",
+}
+METHODS = {
+    "was answered 400": "is there a mistake in this request line, or does the server only not know the word?",
+    "was answered 404": "which is looked at first, the method or the path?",
+    "": "which methods does the server know, and how exactly does it compare?",
+}
+REQUEST_LINE = {
+    "was answered": "which is looked at first: how many words the line has, or what they say?",
+    "stays open": "what is there to split when the request line has not three words?",
+    "": "what of a request line is missing here, and where would your code notice?",
+}
+GOODBYE = {
+    "stays open": "what does the end of the requests have to do with the answer?",
+    "": "what does recv() returning b'' tell, and what does it not tell?",
+}
+WANDERS = "what may a path get that climbs and comes back?"
+
+# Long connections
+
+LENGTH = "how does a client know where this answer ends, if the stream does not end?"
+END_IT = "who decided that this connection should end?"
+NEXT_ANSWER = {
+    "Content-Length says": LENGTH,
+    "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
+    "end of the stream": END_IT,
+    "a reset": END_IT,
+    "read all that it sent": "what does the server do on this connection once an answer has been sent?",
+    "has not read": "who reads from this connection again, once an answer has been sent?",
+    "": LENGTH,
+}
+LEFT_OVER = "what is left in the buffer when the first request has been taken out, and who looks there?"
+BUFFER = {
+    "end of the stream": END_IT,
+    "a reset": END_IT,
+    "read all that it sent": LEFT_OVER,
+    "has not read": "who reads from this connection again, once an answer has been sent?",
+    "is another": "which request comes next, and whose answer is this?",
+    "was answered": "where in the buffer does the next request begin?",
+    "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
+    "stays open": LEFT_OVER,
+}
+HEAD_OR_BUFFER = "of what may there be 64 KiB at most: of one head, or of all that has come?"
+MANY_HEADS = {"end of the stream": HEAD_OR_BUFFER, "a reset": HEAD_OR_BUFFER}
+MANY_HEADS |= {words: question for words, question in BUFFER.items() if words not in MANY_HEADS}
+HALF_CLOSED = "does the end of the requests mean the end of the answers, and which of them have been sent?"
+FIRST_OF_TWO = {
+    "stays open": "is there a whole request in the buffer, and how does your code look for one?",
+    "": "where does the first request end?",
+}
+SEARCH = "from where on is the blank line searched for, now and in the next request?"
+PIECES = {
+    "stays open": "where is half a request kept, and when is it looked at again?",
+    "": "where does one request end and the next begin, when a piece holds the end of one and the start of another?",
+}
+QUEUE = {
+    **BUFFER,
+    "stays open": "which answer is being sent, which waits for it, and who goes on with the next one?",
+    "read all that it sent": "which answer is being sent, which waits for it, and who goes on with the next one?",
+}
+KEEPS = {
+    "end of the stream": "which line of the head asks to close, and which part of that line?",
+    "a reset": "which line of the head asks to close, and which part of that line?",
+}
+CLOSES = {
+    "stays open": "where would the server find in the head that this answer is the last?",
+    "a reset": "what is still unread when the socket is closed?",
+}
+
+# Beside the points
+
+SURVIVORS = {
+    "main one has ended": "who tells the others that the server is to end, and what becomes of them if nobody does?",
+    "": "who hears of the signal, and whom does he wait for?",
+}
+TIMER = {
+    "it came after": "from which moment on are the seconds counted?",
+    "": "who looks after the time, in a loop that wakes only when a client does something?",
+}
+
+
+def no_rest(when: str) -> str:
+    """The question for a server that uses CPU `when` it should not."""
+    return next((question for words, question in NO_REST.items() if words in when), "")

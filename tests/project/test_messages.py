@@ -1,0 +1,56 @@
+"""Questions and golden messages: each wrong server is told something, and every question is one."""
+
+import re
+
+import corpus
+import messages
+import pytest
+from tools import STEPS
+
+from grader import questions
+from tests.checks import questions as of_checks
+
+
+def texts(value):
+    """All strings of a table, however deep."""
+    if isinstance(value, str):
+        return [value] if value else []
+    return [text for each in value.values() for text in texts(each)]
+
+
+def test_own_questions_come_before_common_ones():
+    """A table is asked in its order; what it does not know is asked of the common ones; "" knows all."""
+    table = {"a reset": "who reset it?", "": "why?"}
+    assert questions.choose("client #1: not one byte came, then a reset", table) == "who reset it?"
+    assert questions.choose("client #1 was answered 404", table) == "why?"
+    del table[""]
+    assert questions.choose("client #1 was answered 404", table) == questions.COMMON["was answered"]
+    assert questions.choose("client #1 was answered 404", "whose?") == "whose?"
+    assert questions.choose("nothing of the kind") == ""
+
+
+def test_the_end_of_the_server_comes_first():
+    """Whatever a check is about: of a server that has ended or raised, that is what is asked about."""
+    assert questions.choose("client #2 could not connect: refused", "why?") == questions.ENDED
+    assert questions.choose("a reset; the server has ended", {"a reset": "why?"}) == questions.ENDED
+    ended = "client #1: not one byte came, then the end of the stream"
+    assert questions.choose(ended, "why?", raised=True) == questions.RAISED
+    assert questions.choose(ended, "why?") == "why?"
+
+
+@pytest.mark.parametrize("module", [questions, of_checks])
+def test_each_question_asks(module):
+    """It begins small, as the second half of a line does, and ends with a question mark."""
+    tables = [value for name, value in vars(module).items() if name.isupper() and name != "SILENT_ENDS"]
+    for text in texts(dict(enumerate(tables))):
+        assert re.fullmatch(r"[a-z].*\?", text), text
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_wrong_server_is_told(step):
+    """Golden text has a section for each, and each says what was expected, what was seen, and asks."""
+    kept = messages.golden(step)
+    assert kept.keys() == {entry.path.stem for entry in corpus.entries("wrong", step)}
+    for slug, text in kept.items():
+        for label in ("breaks", "check", "did", "expected", "saw", "look at"):
+            assert f"\n   {label:<9} " in text, f"{slug}: {label}"
