@@ -132,7 +132,7 @@ def without_excerpt(name, text):
     if name == "junit":
         text = re.sub(r"\s*<system-out>.*?</system-out>", "", text, flags=re.S)
     if name == "html":
-        text = re.sub(r"<dt>printed</dt>\s*<dd[^>]*>.*?</dd>", "", text, flags=re.S)
+        text = re.sub(r"<dt>printed</dt>\s*<dd[^>]*>.*?</dd>\n?", "", text, flags=re.S)
         text = re.sub(r"<figure.*?</figure>", "", text, flags=re.S)
     text = text.replace("%0A", "\n").replace("\\n", "\n")
     text = re.sub(r"\n    printed   \|.*(\n {14}\|.*)*", "", text)
@@ -445,7 +445,7 @@ def test_the_schema_describes_every_field():
     result.checks[0].finding = Finding("a", "b")
     result.checks[0].notes = ["n"]
     result.checks[0].finding.did, result.checks[0].finding.stood = ["d"], ["s"]
-    result.checks[0].stories = [Story(1.0, 2.0, ["x"], [(1.0, "client #1", "sent", "y")], [(1.0, ["z"])])]
+    result.checks[0].stories = [Story(1.0, 2.0, [(1.0, "client #1", "sent", "y")], [(1.0, ["z"])], 0, ["x"])]
     assert_described(schema, schema, json.loads(records.render([result])))
 
 
