@@ -18,7 +18,7 @@ FIRST = {
     "could not connect: refused": ENDED,
     "the server has ended": ENDED,
 }
-RAISED = "which of the client's bytes lead to this error, and what should the client be told then?"
+RAISED = "what leads to this error, and where could it be caught, so that it costs nobody else anything?"
 SILENT_ENDS = "not one byte came, then"
 
 COMMON = {
@@ -30,6 +30,10 @@ COMMON = {
     "stays open": "what does the server wait for now, and will it come?",
     "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
     "Content-Length says": "who counts the bytes of the body, and who sees to it that all of them are sent?",
+    "Content-Length": "which lines of the head say how long the body is, and who writes each of them?",
+    "in the middle of the head": "when was the connection closed, and what of the head had been sent by then?",
+    "no blank line": "what ends the head of an answer?",
+    "is not HTTP": "which line of the answer breaks which rule, and where does your code write it?",
     "answer begins with": "what is the first thing that every answer has to say?",
     "status line": "what is the first thing that every answer has to say?",
     "header line": "which two bytes end every line of a head?",
@@ -37,6 +41,7 @@ COMMON = {
     "end of the stream": "on which path through your code is this connection closed, and was all said by then?",
     "from outside the root": "where does the path end up, once every `..` and every link is followed?",
     "only the first": "where are the other bytes: never read from the file, or never taken by send()?",
+    "got the": "whose answer is this, and how did it come to this client?",
     "is another": "whose bytes are these, and where does each client's own stand?",
     "was answered": "which line of your code decides over this status?",
 }
@@ -44,8 +49,12 @@ COMMON = {
 
 def choose(seen: str, own: Questions = "", *, raised: bool = False) -> str:
     """The question for what was seen; raised: the server has printed a traceback. "" if there is none."""
+    if found := look_up(FIRST, seen):
+        return RAISED if raised and found == ENDED else found
     if raised and SILENT_ENDS in seen:
         return RAISED
-    table = {"": own} if isinstance(own, str) else own
-    every = (*FIRST.items(), *table.items(), *COMMON.items())
-    return next((asked for words, asked in every if asked and words in seen), "")
+    return look_up({"": own} if isinstance(own, str) else own, seen) or look_up(COMMON, seen)
+
+
+def look_up(table: Mapping[str, str], seen: str) -> str:
+    return next((asked for words, asked in table.items() if asked and words in seen), "")

@@ -253,7 +253,10 @@ class Server(Facts):
         if reply.status != 200:
             self.fail(expected, f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
         if reply.body != wanted:
-            self.fail(expected, difference(reply.body, wanted), clients=[client], look_at=look_at)
+            others = (name for name, data in self.root.files.items() if data and data == reply.body)
+            other = next(others, "")
+            what = f"got the {len(reply.body)} bytes of {other}" if other else difference(reply.body, wanted)
+            self.fail(expected, f"{client.name}: {what}", clients=[client], look_at=look_at)
         return reply
 
     def answers(self, client: Client, statuses: tuple[int, ...], why: str, look_at: Questions = "") -> Reply:

@@ -97,7 +97,7 @@ def more_descriptors(server: Server, before: Counter[str]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's' if noun[-1] != 's' else 'es'}"
+    return f"{count or 'no'} {noun}{'' if count < 2 else 's' if noun[-1] != 's' else 'es'}"
 
 
 def released(server: Server, gone: list[Client], what: str) -> None:

@@ -40,7 +40,7 @@ def in_pieces(server: Server) -> None:
         client.send(head[cut:])
         server.serves(client, "/page1.txt", look_at=questions.ASSEMBLE)
         server.leave()
-    server.did("sent a header value with a byte that is no ASCII")
+    server.did("sent a header value with a byte that is no ASCII", again=True)
     client = server.ask("/page2.txt", headers=("User-Agent: caf\xe9\x85",))
     server.serves(client, "/page2.txt", look_at="which bytes may a head hold, and what do you decode?")
 

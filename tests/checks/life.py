@@ -116,7 +116,7 @@ def defaults(grading: Grading) -> None:
             if port != 7890 or address not in ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1"):
                 server.fail("a listener at 127.0.0.1:7890", f"it listens at {address}:{port}", look_at=questions.WHERE)
             server.did("asked for a page of the folder html/ where it was started")
-            server.serves(server.ask("/page1.txt"), "/page1.txt", look_at="which folder is served by default?")
+            server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.ROOT)
 
 
 def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:

@@ -233,9 +233,9 @@ def own_threads(server: Server, count: int = 50) -> None:
     server.must(
         lambda: len(server.tasks()) >= count,
         f"a thread for each of {count} stalled clients",
-        saw=lambda: f"{clients.plural(len(server.tasks()), 'thread')} in all",
+        saw=lambda: f"{clients.plural(len(server.tasks()) - 1, 'thread')} besides the main one",
         look_at={
-            "threads in all": "how many threads may there be at a time, and who reads from the next client?",
+            "threads besides": "how many threads may there be at a time, and who reads from the next client?",
             "": "which thread reads from the second client while the first one stalls?",
         },
     )

@@ -9,9 +9,11 @@ WHERE = "where do the host and the port of bind() come from, and what if no argu
 FIRST_ANSWER = {
     "nobody has accepted it": "which call takes a connection out of the backlog, and when does your code make it?",
     "has not read": "which call takes bytes from a connection, and when does your code make it?",
-    "read all that it sent": "by what does the server know that the request is complete, and what does it send then?",
+    "read all that it sent": "by what is a request known to be complete, and where would an error after that show?",
     "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
 }
+
+ROOT = "which folder is served by default, and is all that is in it inside of it, for your code?"
 
 # How the step serves
 
@@ -33,7 +35,7 @@ NO_REST = {
     "do not read": "when is there room again, who says so, and what does the loop do until then?",
     "large answers": "what was asked of epoll while there was no room, and who took it back?",
     "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
-    "descriptors": "what is still in the backlog while accept() fails, and what does epoll say of that?",
+    "descriptors": "who is still in the backlog while accept() fails, and what keeps the loop from trying at once?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NEXT_CLIENT = {
@@ -47,6 +49,7 @@ ALONE = {
     "nobody has accepted it": "whom does the server wait for before it accepts the next client?",
     "has not read": "who is to read from this client, and whom does that one wait for first?",
     "read all that it sent": "what keeps the answer back: whom does the one who should send it wait for?",
+    "got the": "whose answer is this, and where is what each client has sent kept apart?",
     "is another": "whose bytes are these, and where are those of each client kept apart?",
     "was answered": "whose bytes did the server take for this client's request?",
     "end of the stream": "whose connection was to be closed here, and whose was?",
@@ -112,6 +115,7 @@ STRICT = {
 SENDS = {
     "Content-Length says": "how much of it did one read() give, and how much of that did one send() take?",
     "only the first": "how much of it did one read() give, and how much of that did one send() take?",
+    "was answered": "what about this file makes your code say so?",
 }
 FRESH = {
     "was answered": "when does the server look whether there is such a file?",
@@ -167,7 +171,8 @@ BUFFER = {
     "a reset": END_IT,
     "read all that it sent": LEFT_OVER,
     "has not read": "who reads from this connection again, once an answer has been sent?",
-    "is another": "which request comes next, and whose answer is this?",
+    "got the": "which request comes next, and which one is this the answer to?",
+    "is another": "which request comes next, and which one is this the answer to?",
     "was answered": "where in the buffer does the next request begin?",
     "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
     "stays open": LEFT_OVER,

@@ -32,6 +32,8 @@ from grader import STEPS  # noqa: E402
 
 FOLDER = HERE / "messages"
 MASKS = (
+    (r"(?<=was silent for )\d+ s", "N s"),
+    (r"(?<=bytes of /page)\d+(?=\.txt$)", "N"),  # got by a client that asked for another
     (r"(?<=not one byte came, then )(a reset|the end of the stream)", "the end"),  # a race with the client's bytes
     (r"/tmp/[^\s'\"]*?/(server\.py|site-\d+)", r"/\1"),
     (r"\(a nap[^)]*\)", "(a nap)"),
