@@ -15,10 +15,23 @@ STEPS = (
 )
 
 
+PATIENCE = "EIGHT_SERVERS_PATIENCE"
+
+
 def patience_factor() -> float:
-    """What EIGHT_SERVERS_PATIENCE multiplies every deadline by. Raises ValueError if it is no number above 0."""
-    text = os.environ.get("EIGHT_SERVERS_PATIENCE") or "1"
-    factor = float(text)
-    if not 0 < factor < 1000:
-        raise ValueError(text)
-    return factor
+    """What EIGHT_SERVERS_PATIENCE multiplies every deadline by; 1 if it is no number above 0 (see `bad_patience`)."""
+    try:
+        factor = float(os.environ.get(PATIENCE) or "1")
+    except ValueError:
+        return 1.0
+    return factor if 0 < factor < 1000 else 1.0
+
+
+def bad_patience() -> str:
+    """Why EIGHT_SERVERS_PATIENCE cannot be obeyed, in a line that says what to do; "" if it can."""
+    text = os.environ.get(PATIENCE) or "1"
+    try:
+        good = 0 < float(text) < 1000
+    except ValueError:
+        good = False
+    return "" if good else f"{PATIENCE} has to be a number above 0: 2 doubles every deadline."

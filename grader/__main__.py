@@ -1,4 +1,4 @@
-"""`python -m grader 05 [--submission DIR] [--results FILE] [-k NAME]`: grade a step."""
+"""`python -m grader 05 [--submission DIR] [--results FILE] [--html FILE] [-k NAME]`: grade a step."""
 
 import signal
 import sys
@@ -9,14 +9,15 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until there
 import argparse
 import importlib
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from grader import STEPS, patience_factor
+from grader import STEPS, bad_patience
 from grader.grading import REPOSITORY
 from grader.record import Result
 from grader.report import board, classroom, files, github, records, text
-from grader.run import opened, run
+from grader.run import now, opened, run, undisturbed
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
 FORMATS = {
@@ -48,10 +49,8 @@ def why_not(options: argparse.Namespace) -> str:
     """What keeps us from grading, in a line that says what to do; "" if nothing does."""
     if sys.platform != "linux":
         return "Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container."
-    try:
-        patience_factor()
-    except ValueError:
-        return "EIGHT_SERVERS_PATIENCE has to be a number above 0: 2 doubles every deadline."
+    if why := bad_patience():
+        return why
     paths: dict[Path, str] = {}
     for name in FORMATS:
         path = getattr(options, name)
@@ -59,16 +58,16 @@ def why_not(options: argparse.Namespace) -> str:
             continue
         if why := files.why_not_writable(path) or (name == "classroom" and classroom.missing()):
             return f"--{name}: {why}"
-        if other := paths.get(path.absolute()):
+        if other := paths.get(files.place(path)):
             return f"--{name} and --{other} name the same file; give each its own"
-        paths[path.absolute()] = name
+        paths[files.place(path)] = name
     return ""
 
 
 def main() -> int:
     options = arguments()
     if why := why_not(options):
-        print(why, file=sys.stderr)
+        print(text.in_a_line(why), file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
@@ -76,24 +75,70 @@ def main() -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     steps = STEPS if options.step == "all" else (options.step,)
+    results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():
-        results = [grade(options, step) for step in steps]
+        grade_all(options, results)
         if len(steps) > 1:
-            print(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
-        write_reports(options, results)
-        keep_progress(options, results)
+            say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
+        with undisturbed():
+            keep_progress(options, results)  # first: who sees the last line of a run may save, which ends it
+            written = write_reports(options, results)
     if github.on():
-        print("\n".join(github.annotations(results)), flush=True)
-        github.write_summary(results)
-    return max(result.status for result in results)
+        with undisturbed():
+            say("\n".join(github.annotations(results)))
+            written = write("the summary of the job", github.write_summary, results) and written
+    return max(result.status for result in results) if written else 2
 
 
-def write_reports(options: argparse.Namespace, results: list[Result]) -> None:
+def grade_all(options: argparse.Namespace, results: list[Result]) -> None:
+    """Grade one step after the other until a signal ends that; what was not graded then says so."""
+    try:
+        for result in results:
+            grade(options, result)
+            if result.interrupted:
+                break
+    except KeyboardInterrupt:  # where pytest does not take it for an end of the run
+        pass
+    missing = [result for result in results if not result.checks and not result.error]
+    for result in missing:
+        result.when, result.error = result.when or now(), "the run was interrupted before this step"
+    if missing:
+        print(f"interrupted: {len(missing)} steps were not graded", file=sys.stderr)
+
+
+def write_reports(options: argparse.Namespace, results: list[Result]) -> bool:
+    """Write every report that was asked for. What cannot be written is said, and keeps no other from it."""
+    written = True
     for name, (module, _) in FORMATS.items():
-        if path := getattr(options, name):
-            files.write_whole(path, importlib.import_module(f"grader.report.{module}").render(results))
-            if name == "html":
-                print(f"picture: {os.path.relpath(path)}", flush=True)
+        path = getattr(options, name)
+        if path is None:
+            continue
+        render = importlib.import_module(f"grader.report.{module}").render
+        if not write(f"--{name}: {path}", files.write_whole, path, render(results)):
+            written = False
+        elif name == "html":
+            whole = path.absolute()
+            shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
+            say(text.in_a_line(f"picture: {shown}"))
+    return written
+
+
+def write(what: str, action: Callable[..., None], *arguments: object) -> bool:
+    """Whether a report could be written; if not, why is said."""
+    try:
+        action(*arguments)
+    except OSError as error:
+        print(text.in_a_line(f"{what} could not be written: {error.strerror}"), file=sys.stderr)
+        return False
+    return True
+
+
+def say(words: str) -> None:
+    """Print a line. A reader who has left, as `head` does, keeps no report from being written."""
+    try:
+        print(words, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
@@ -104,20 +149,20 @@ def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
                 files.write_whole(options.progress / f"{result.step[:2]}.json", records.render([result]))
 
 
-def grade(options: argparse.Namespace, name: str) -> Result:
+def grade(options: argparse.Namespace, result: Result) -> None:
     """Grade one step and say on the terminal what came of it."""
-    result = Result(name, str(options.submission))
     colours = board.wanted()
     with opened(result, options.submission, options.python) as grading:
         if grading:
-            print(f"{result.step}: {options.submission}", flush=True)
-            show = board.line if colours else lambda check: print(text.line(check), flush=True)
+            say(text.in_a_line(f"{result.step}: {options.submission}"))
+            show = board.line if colours else lambda check: say(text.line(check))
             run(grading, result, select=options.k, show=show, first=options.first.split(","))
     if colours and not result.error:
         board.summary(result)
+    elif result.error:
+        print(text.summary(result), file=sys.stderr, flush=True)
     else:
-        print(text.summary(result), file=sys.stderr if result.error else sys.stdout, flush=True)
-    return result
+        say(text.summary(result))
 
 
 if __name__ == "__main__":

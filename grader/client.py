@@ -5,24 +5,28 @@ No method waits: what a server must do first is waited for in one place, `grader
 
 import array
 import fcntl
+import os
 import socket
 import struct
 import termios
 import time
 from typing import NamedTuple
 
-from grader.kernel import SYN_RECV, NetlinkSockets, ProcSockets, Socket
+from grader.kernel import ESTABLISHED, SYN_RECV, NetlinkSockets, ProcSockets, Socket
 from grader.reply import Malformed, Reply, ReplyReader, excerpt
 
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
+MOST_EVENTS = 600  # in a diary; of a longer one the middle is left out
 
 
 class Event(NamedTuple):
     """A line of the diary: seconds by time.monotonic(), what happened, and the bytes or words of it."""
 
     time: float
-    what: str  # connecting, connected, sent, asked, received, replied, stops reading, reads on, half-closed,
-    # reset, closed, ended, malformed; asked: sent, and what was sent so far ends in a blank line
+    #: connecting, connected, sent, asked (so many requests are whole now), sending (the kernel takes no more),
+    #: all sent, in the backlog, accepted (both when a look found it so), received, replied, stops reading,
+    #: reads on, half-closed, reset, closed, ended, malformed, left out
+    what: str
     detail: str
 
 
@@ -42,7 +46,8 @@ class Client:
         self.name = name
         self.address = address
         self.hot = hot
-        self.reading = True
+        self.diary: list[Event] = []
+        self._reading = True
         self.taken = 0  # how many of the replies a check has looked at
         self.connected = False
         self.arrived = False  # the server's side of the connection has been seen
@@ -50,12 +55,16 @@ class Client:
         self.malformed = ""
         self.closed = False
         self.outbox = b""
+        self.held_back = False  # the kernel would not take all of it at once
+        self.asked = 0  # how many whole heads have been sent
+        self.part = b""  # the last bytes of one that is not whole
+        self.inode = 0  # of the server's side of the connection, as last seen
+        self.queued = False  # it has been seen in the backlog
         self.received = 0
         self.first_bytes = b""
         self.sent_bytes = b""
         self.last_sent = b""  # the last four bytes of all
         self.reader = ReplyReader()
-        self.diary: list[Event] = []
         self.socket = socket.socket()
         self.socket.setblocking(False)
         if window:  # before connecting, so that the window is never offered larger; socket(7) doubles it
@@ -70,7 +79,23 @@ class Client:
     def replies(self) -> list[Reply]:
         return self.reader.replies
 
+    @property
+    def reading(self) -> bool:
+        return self._reading
+
+    @reading.setter
+    def reading(self, on: bool) -> None:
+        if on != self._reading:
+            self._reading = on
+            self.write("reads on" if on else "stops reading")
+
     def write(self, what: str, detail: str = "") -> None:
+        """Enter it in the diary. Of a run of pieces received only the first and the last are kept."""
+        if what == "received" and [event.what for event in self.diary[-2:]] == ["received"] * 2:
+            self.diary.pop()
+        if len(self.diary) >= MOST_EVENTS:
+            middle = slice(MOST_EVENTS // 2, MOST_EVENTS // 2 + 100)
+            self.diary[middle] = [Event(self.diary[middle][0].time, "left out", "what happened often")]
         self.diary.append(Event(time.monotonic(), what, detail))
 
     def note_connected(self) -> None:
@@ -83,8 +108,20 @@ class Client:
         self.sent_bytes = (self.sent_bytes + data)[:4096]
         self.last_sent = (self.last_sent + data)[-4:]
         self.outbox += data
-        self.write("asked" if self.last_sent == b"\r\n\r\n" else "sent", excerpt(data))
+        self.write("sent", excerpt(data))
+        self.note_heads(data)
         self.push()
+        if self.outbox and not self.held_back:
+            self.held_back = True
+            self.write("sending", f"{len(self.outbox)} bytes of it are not taken yet")
+
+    def note_heads(self, data: bytes) -> None:
+        """Enter it when a head is whole, that is when its blank line has been sent."""
+        *whole, rest = (self.part + data).split(b"\r\n\r\n")
+        self.part = rest[-3:]
+        if whole:
+            self.asked += len(whole)
+            self.write("asked", f"{self.asked}{' and a part' if rest else ''}")
 
     def push(self) -> None:
         while self.outbox and self.connected and not self.closed:
@@ -95,6 +132,9 @@ class Client:
             except OSError as error:
                 self.outbox = b""
                 self.end("reset", error.strerror or str(error))
+        if self.held_back and not self.outbox:
+            self.held_back = False
+            self.write("all sent")
 
     def half_close(self) -> None:
         """Shut down the sending side, shutdown(2) SHUT_WR."""
@@ -130,7 +170,6 @@ class Client:
     def read_on(self) -> None:
         self.reading = True
         self.hot.add(self)
-        self.write("reads on")
 
     def open_window(self) -> None:
         """A slow reader reads on, and faster."""
@@ -158,7 +197,7 @@ class Client:
     def try_connect(self) -> None:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            self.end("refused", str(OSError(error)))
+            self.end("refused", os.strerror(error))
             return
         try:
             self.socket.getpeername()
@@ -170,7 +209,7 @@ class Client:
         self.received += len(data)
         self.first_bytes = (self.first_bytes + data)[:4096]
         if data:
-            self.write("received", f"{len(data)} bytes")
+            self.write("received", f"{self.received} bytes so far")
         known = len(self.replies)
         try:
             if not self.malformed:
@@ -212,7 +251,18 @@ class Client:
     def note_row(self, row: Socket | None) -> Socket | None:
         if row and row.state != SYN_RECV:
             self.arrived = True
+            self.note_holder(row)
         return row
+
+    def note_holder(self, row: Socket) -> None:
+        """Enter it when a look finds the connection in the backlog, and when one finds it accepted."""
+        if row.inode:
+            if self.queued and not self.inode:
+                self.write("accepted")
+            self.inode = row.inode
+        elif row.state == ESTABLISHED and not (self.inode or self.received or self.queued or self.closed):
+            self.queued = True
+            self.write("in the backlog")
 
     def unacknowledged(self) -> int:
         """Bytes that we have sent and the server's kernel has not taken yet, tcp(7) SIOCOUTQ."""

@@ -74,6 +74,7 @@ class Moment:
         listener = launch.listener
         rows = launch.sockets.listeners() if listener else []
         self.backlog = [row for row in rows if listener and row.inode == listener.inode and row.unread]
+        self.deaf = bool(listener and self.places) and all(row.inode != listener.inode for row in rows)
         self.lines = lines.ask(launch) if ask and self.places else lines.Lines()
 
     def name(self, process: Process) -> str:
@@ -118,7 +119,11 @@ class Moment:
 
     def cause(self, printed: str, in_question: Iterable[Client]) -> str:
         """What these facts name as the cause; "" if they name none."""
-        return traceback_in(printed, self.launch) or self.kept_open(in_question) or self.waited_for() or ""
+        if said := traceback_in(printed, self.launch):
+            return said
+        if self.deaf:
+            return "nothing listens any more: the listening socket has been closed"
+        return self.kept_open(in_question) or self.waited_for()
 
     def kept_open(self, in_question: Iterable[Client]) -> str:
         """Who holds the socket of a client that waits for the end of the stream, or that two processes hold."""
@@ -152,21 +157,6 @@ class Moment:
                 how = "a child" if main.task.call != "futex" else "a thread (a lock, or a join)"
                 return f"the main thread waits for {how}, and {self.who(other)} waits for {client.name}{others}"
         return ""
-
-
-def sight(launch: Launch, clients: list[Client], tasks: list[Task]) -> list[str]:
-    """What each thread is in, as "who: call, on whose socket", for a picture."""
-    names = Names(launch, clients)
-    several = len(tasks) > 1
-    found = []
-    for task in tasks:
-        whose = names.of(target_of(launch, task)) if task.args else ""
-        whose = whose.split(",")[0] if socket_inode(target_of(launch, task)) else ""
-        call = "running" if task.state == "R" or not task.call else task.call
-        who = f"{'main process' if task.pid == launch.pid else 'process'} {task.pid}"
-        who += f", thread {task.tid}" if several and task.tid != task.pid else ""
-        found.append(f"{who}: {call}{', ' if whose else ''}{whose}")
-    return found
 
 
 def target_of(launch: Launch, task: Task) -> str:

@@ -46,8 +46,8 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
-        self.servers: list[Server] = []  # those that the check that runs has used
         self.manners = Manners()
+        self.stage: list[Server] = []  # the servers that the check which runs has used
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
@@ -107,7 +107,7 @@ class Grading:
 
     def subject(self, launch: Launch) -> Server:
         server = Server(launch, self.root, self.manners, long=self.long)
-        self.servers.append(server)
+        self.stage.append(server)
         return server
 
     @staticmethod
@@ -163,9 +163,9 @@ class Shared:
     def get(self) -> Server:
         if self.server is None:
             self.server = self.grading.start()
-        self.server.begin()
-        self.grading.servers = [self.server]
-        self.server.printed_before = self.server.launch.output.total
+        self.server.begin_story()
+        if self.server not in self.grading.stage:
+            self.grading.stage.append(self.server)
         return self.server
 
     def give_back(self, passed: bool) -> None:

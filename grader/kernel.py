@@ -165,6 +165,13 @@ class Proc:
                 continue
         return table
 
+    def descriptor(self, pid: int, number: int) -> str:
+        """The same for one descriptor; "" if it is not open."""
+        try:
+            return os.readlink(f"{self.root}/{pid}/fd/{number}")
+        except OSError:
+            return ""
+
     def flags(self, pid: int, descriptor: int) -> int:
         """The file status flags of an open descriptor, as open(2) numbers them."""
         for line in self.read(pid, "fdinfo", descriptor).splitlines():

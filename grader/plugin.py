@@ -15,6 +15,7 @@ import pytest
 from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.story import tell
 from grader.subject import Server
 
 
@@ -78,23 +79,20 @@ class Grader:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         check = self.checks[item.nodeid]
+        self.run.stage.clear()
         if self.gate and check is not self.gate and self.gate.outcome in (FAILED, NOT_STARTED):
             check.outcome, check.reason = NOT_RUN, f"because {self.gate.name!r} failed"
             pytest.skip(check.reason)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function):  # type: ignore[no-untyped-def]
-        """No check of a shared server ends without a probe: it must still serve. Then its story is told."""
-        try:
-            result = yield
-            server = pyfuncitem.funcargs.get("server")
-            if isinstance(server, Server):
-                server.leave()
-                server.probe()
-            return result
-        finally:
-            self.checks[pyfuncitem.nodeid].stories = [server.story() for server in self.run.servers]
-            self.run.servers.clear()
+        """No check of a shared server ends without a probe: it must still serve."""
+        result = yield
+        server = pyfuncitem.funcargs.get("server")
+        if isinstance(server, Server):
+            server.leave()
+            server.probe()
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
@@ -103,6 +101,11 @@ class Grader:
         check.seconds += call.duration
         check.notes += self.run.notes
         self.run.notes.clear()
+        if call.when == "call" or call.excinfo is not None:
+            now = time.monotonic()
+            told = [tell(server, now) for server in self.run.stage]
+            check.stories += [story for story in told if story.events or story.sights]
+            self.run.stage.clear()
         if call.excinfo is not None and check.outcome == NOT_JUDGED:
             self.note_failure(check, call.excinfo.value)
         elif call.when == "call" and call.excinfo is None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.kernel import Proc, Process, Task
+from grader.sights import Sights
 
 TURNS = 2000
 SPIN = 5.0  # seconds of CPU time
@@ -195,7 +196,7 @@ class Prover:
         self.last: Look | None = None
         self.demand()
         self.at_rest = False  # the last proof was one of sleep, not of going round
-        self.noted: Callable[[Look], None] = lambda _: None  # who wants to know of every look
+        self.sights = Sights(proc)
         self.reset()
 
     def demand(self, turns: float = 1.0, spin: float | None = None) -> None:
@@ -210,7 +211,7 @@ class Prover:
     def check(self, sockets: Callable[[], Sockets | None], *, now: float, patience: float) -> str:
         """sockets() is asked only if it matters; None from it means that something is under way."""
         before, self.last = self.last, look(self.proc, self.family)
-        self.noted(self.last)
+        self.sights.note(now, self.last.tasks)
         for key, task in self.last.tasks.items():
             self.base.setdefault(key, task)
         for pid, process in self.last.processes.items():

@@ -23,10 +23,10 @@ class Story:
 
     began: float
     ended: float
-    did: list[str] = field(default_factory=list)
     events: list[tuple[float, str, str, str]] = field(default_factory=list)
     sights: list[tuple[float, list[str]]] = field(default_factory=list)
     left_out: int = 0
+    did: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -54,7 +54,8 @@ class Check:
 class Result:
     """A graded step. `error` is set when nothing could be graded, and says why.
 
-    script: the path of server.py as given; sha256: of its bytes; when: the start, UTC, ISO 8601.
+    interrupted: a signal ended the run before its time. script: the path of server.py as given; sha256: of its
+    bytes; when: the start, UTC, ISO 8601.
     """
 
     step: str
@@ -65,6 +66,7 @@ class Result:
     checks: list[Check] = field(default_factory=list)
     todo: str = ""
     error: str = ""
+    interrupted: bool = False
     seconds: float = 0.0
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import h11
 
 MAX_HEAD = 64 << 10  # bytes; no server of the kata needs a hundredth of it
+LONGEST = 300  # bytes of an answer, or characters of a parser's words, that a message shows
 
 
 class Malformed(Exception):
@@ -40,14 +41,20 @@ class Reply:
         return "close" in [token.strip() for token in tokens]
 
 
+def shown(data: bytes) -> str:
+    """Bytes as Python writes them; a cut is said where it is."""
+    rest = len(data) - LONGEST
+    return repr(data) if rest <= 0 else f"{data[:LONGEST]!r} [... {rest} bytes more]"
+
+
 def check_head(head: bytes) -> None:
     """The rules of RFC 9112 that h11 forgives. Raises Malformed."""
     lines = head[:-4].split(b"\r\n")
     if not re.match(rb"HTTP/1\.[01] [1-5][0-9][0-9]($| )", lines[0]):
-        raise Malformed(f"the status line is {lines[0]!r}, not 'HTTP/1.1 CODE phrase' (RFC 9112, section 4)")
+        raise Malformed(f"the status line is {shown(lines[0])}, not 'HTTP/1.1 CODE phrase' (RFC 9112, section 4)")
     for line in lines:
         if b"\n" in line or b"\r" in line:
-            raise Malformed(f"a header line does not end in CR LF: {line!r} (RFC 9112, section 2.2)")
+            raise Malformed(f"a header line does not end in CR LF: {shown(line)} (RFC 9112, section 2.2)")
     names = [line.partition(b":")[0].lower() for line in lines[1:]]
     if names.count(b"content-length") > 1:
         raise Malformed("there are two Content-Length lines")
@@ -146,7 +153,7 @@ class ReplyReader:
         short = re.search(r"received (\d+) bytes, expected (\d+)", text)
         if short:
             return f"Content-Length says {short[2]} bytes, and the stream ends after {short[1]}"
-        return f"the answer is not HTTP: {text}"
+        return f"the answer is not HTTP: {text[:LONGEST]}{' [...]' if len(text) > LONGEST else ''}"
 
     def close(self) -> Reply:
         assert self.machine is not None and self.response is not None

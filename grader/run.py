@@ -20,23 +20,36 @@ from grader.record import Check, Result
 @contextmanager
 def opened(result: Result, submission: Path, python: str = sys.executable) -> Iterator[Grading | None]:
     """What lasts for a run of `result.step`, ended whatever happens; None if nothing can be graded."""
-    result.when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    result.when = now()
     try:
         result.step = step_named(result.step)
         grading = Grading(submission, result.step, python)
     except CannotGrade as error:
-        result.error = str(error)
+        result.error = str(error).replace("\n", "\\n")  # a path may hold one; what is said is a line
         yield None
         return
     result.script, result.sha256 = str(grading.script), hashlib.sha256(grading.source).hexdigest()
     try:
         yield grading
     finally:
-        # The end is not to be interrupted: it takes no time, and leaves nothing behind.
-        before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        grading.close()
+        with undisturbed():
+            grading.close()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """The end is not to be interrupted: it takes no time, leaves nothing behind and nothing half written."""
+    before = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def run(
@@ -55,5 +68,6 @@ def run(
     if select:
         given += ["-k", select]
     status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first)])
+    result.interrupted = status == pytest.ExitCode.INTERRUPTED and not result.error
     if status == pytest.ExitCode.USAGE_ERROR:
         result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"

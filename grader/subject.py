@@ -14,13 +14,12 @@ from grader.docroot import DocumentRoot
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
-from grader.proof import AFTER_THE_FIRST, Look, look, timeout_of
+from grader.proof import AFTER_THE_FIRST, look, timeout_of
 from grader.questions import Questions
-from grader.record import Story
 from grader.reply import Reply, difference
+from grader.story import Cast
 from grader.waiting import Outcome
 
-MOST_IN_THE_PICTURE = 16  # clients, and threads of the server
 ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict asks for: none rests on it
 
 
@@ -43,35 +42,17 @@ class Server(Facts):
         super().__init__(launch, root)
         self.long = long
         self.manners = manners
-        self.begin()
-        self.printed_before = 0
-        self.prover.noted = self.note_sight
-
-    def begin(self) -> None:
-        """A check begins: its story and the names of its clients start anew."""
         self.told: list[str] = []
+        self.begin_story()
+
+    def begin_story(self) -> None:
+        """A check begins: what is told of it begins here too."""
+        self.told.clear()
         self.named = 0
-        self.began = time.monotonic()
-        self.sights: list[tuple[float, list[str]]] = []
-        self.last_sight: object = None
-
-    def note_sight(self, seen: Look) -> None:
-        """Note for the picture what the threads do, if that has changed since the last look."""
-        now = [(key, task.state == "R", task.call, task.descriptor) for key, task in seen.tasks.items()]
-        if now != self.last_sight and len(now) <= MOST_IN_THE_PICTURE and len(self.sights) < 200:
-            self.last_sight = now
-            self.sights.append((time.monotonic(), evidence.sight(self.launch, self.known, list(seen.tasks.values()))))
-
-    def story(self) -> Story:
-        """What happened since `begin`, of so many clients as a picture can show."""
-        everyone = [client for client in self.known if client.diary[-1].time >= self.began]
-        shown = everyone
-        if len(everyone) > MOST_IN_THE_PICTURE:
-            shown = everyone[: MOST_IN_THE_PICTURE - 4] + everyone[-4:]
-        events = [(event.time, client.name, event.what, event.detail) for client in shown for event in client.diary]
-        events = sorted(event for event in events if event[0] >= self.began)
-        left_out = len(everyone) - len(shown)
-        return Story(self.began, time.monotonic(), list(self.told), events, list(self.sights), left_out)
+        self.printed_before = self.launch.output.total
+        self.began, self.failed_at = time.monotonic(), 0.0
+        self.cast = Cast()
+        self.prover.sights.clear()
 
     # What the clients do
 
@@ -95,6 +76,7 @@ class Server(Facts):
         self.named += 1
         client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
+        self.cast.enter(client)
         self.by_descriptor[client.socket.fileno()] = client
         self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
         if wait and not client.connected:
@@ -188,7 +170,10 @@ class Server(Facts):
         """
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
-        self.note_sight(look(self.launch.proc, self.launch.family))
+        self.failed_at = time.monotonic()
+        self.prover.sights.note(self.failed_at, look(self.launch.proc, self.launch.family).tasks)
+        named = [client for client in self.known if f"{client.name} " in f"{saw} {expected} ".replace(":", " ")]
+        self.cast.keep([*(clients or []), *named])
         moment = evidence.Moment(self.launch, self.known, ask=True)
         give_up = time.monotonic() + 1
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
@@ -325,6 +310,7 @@ class Server(Facts):
         def resting() -> bool:
             nonlocal last
             before, last = last, look(self.launch.proc, self.launch.family)
+            self.prover.sights.note(time.monotonic(), last.tasks)
             asleep = last.asleep_since(before)
             for key, task in last.tasks.items():
                 cpu = last.processes[task.pid].cpu

@@ -1,9 +1,12 @@
 """`python -m grader.learn COMMAND [STEP ...]`: what helps a learner along. `tox` has each command as an environment."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+from grader import bad_patience
 from grader.finding import CannotGrade
 from grader.grading import step_named
 from grader.learn import compare, hints, home, progress, watch
@@ -24,8 +27,18 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all of our commands do; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` says more\n")
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="grader.learn", allow_abbrev=False)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what a command has started ends with it
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, signal.default_int_handler)
+    parser = Parser(prog="python -m grader.learn", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, what) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what, add_help=name != "run")
@@ -38,6 +51,8 @@ def main() -> int:
             command.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
     options = parser.parse_args()
     try:
+        if why := bad_patience():
+            raise CannotGrade(why)
         if options.command != "progress":
             options.step = step_named(options.step)
         return COMMANDS[options.command][0](options)

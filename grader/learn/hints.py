@@ -6,10 +6,13 @@ nearly the answer.
 
 import argparse
 import re
+import shutil
+import textwrap
 
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY
 from grader.learn import home, progress
+from grader.report.text import printable
 
 HEADING = re.compile(r"^## TODO (\d+)$", re.M)
 ITEM = re.compile(r"^(\d+)\. (.*(?:\n(?!\d+\. ).+)*)", re.M)
@@ -41,7 +44,16 @@ def show(options: argparse.Namespace) -> int:
         told.append(f"read steps/{step}/README.md again, and the lines of GRADING.md about this step")
     if not 1 <= number <= len(told):
         raise CannotGrade(f"there are {len(told)} hints for this: 1 to {len(told)}")
-    print(f"{about}\n\n  hint {number} of {len(told)}: {told[number - 1]}")
+    width = min(shutil.get_terminal_size().columns, 100)
+    hint = textwrap.fill(
+        printable(f"hint {number} of {len(told)}: {told[number - 1]}"),
+        width,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    print(f"{printable(about)}\n\n{hint}")
     if number < len(told):
         print(f"\nmore: `./toxw -e hint -- {step[:2]} {number + 1}`")
     return 0

@@ -79,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
         address = wait_for_listener(server)
         if address and sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open("http://{}:{}/".format(*address))
-        return server.wait()
+        status = server.wait()
+        return 0 if status == -signal.SIGINT else status  # Ctrl-C reaches the server too, perhaps first
     except KeyboardInterrupt:
         server.send_signal(signal.SIGINT)
         try:

@@ -53,7 +53,7 @@ def render(results: list[Result]) -> str:
     ]
     data = {
         "schema": "classroom50/result/v1",
-        **{field: os.environ[name] for field, name in FIELDS.items()},
+        **{field: text.printable(os.environ[name]) for field, name in FIELDS.items()},
         "datetime": results[0].when,
         "graded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "score": sum(int(test["score"]) for test in tests),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grader.record import FAILED, NOT_STARTED, Check, Result
+from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
 from grader.report import text
 
 MOST_ANNOTATIONS = 10  # of a level, a step of a workflow
@@ -61,7 +61,7 @@ def where(script: str) -> str:
 
 
 def annotations(results: list[Result]) -> list[str]:
-    """Workflow commands, a line each: what failed, at most as many as are shown."""
+    """Workflow commands, a line each: what failed, at most as many as are shown; what was not judged."""
     failed = [
         (result, check)
         for result in results
@@ -73,7 +73,16 @@ def annotations(results: list[Result]) -> list[str]:
     if len(found) > MOST_ANNOTATIONS:
         rest = len(found) - MOST_ANNOTATIONS + 1
         found = [*found[: MOST_ANNOTATIONS - 1], f"::error::{rest} more checks failed; the summary of the job has them"]
-    return found
+    return found + [not_judged(result) for result in results if not_judged(result)]
+
+
+def not_judged(result: Result) -> str:
+    """A warning if the result is none; "" if it is one."""
+    missing = [] if result.error else [check for check in result.checks if check.outcome == NOT_JUDGED]
+    if not missing:
+        return ""
+    words = f"{len(missing)} checks were not judged: {missing[0].reason}"[:LONGEST]
+    return f"::warning title={escaped(result.step, name=True)}%3A grade again::{escaped(text.printable(words))}"
 
 
 def fenced(words: str) -> str:
@@ -84,16 +93,16 @@ def fenced(words: str) -> str:
 
 def summary(result: Result) -> str:
     if result.error:
-        return f"## {result.step}: nothing could be graded\n\n{fenced(text.printable(result.error))}\n"
-    lines = [f"## {result.step}: {result.score} of 100 points", ""]
+        return f"## Nothing could be graded\n\n{fenced(text.printable(f'{result.step}: {result.error}'))}\n"
+    lines = [f"## {result.step}: {result.score} of {FULL} points", ""]
     if result.todo:
-        lines += [f"Next: {fenced(text.printable(result.todo))}", ""]
+        lines += ["Next:", "", fenced(text.printable(result.todo)), ""]
     lines += ["| | points | check |", "|---|--:|---|"]
     for check in result.checks:
         points = "stretch" if check.stretch else f"{check.earned}/{check.points}"
         lines.append(f"| {text.MARKS[check.outcome]} | {points} | {check.title.replace('|', chr(92) + '|')} |")
     for check in result.checks:
-        if check.outcome not in ("passed", "not run"):
+        if check.outcome not in (PASSED, NOT_RUN):
             told = fenced(text.story(check))
             lines += ["", f"<details><summary>{check.name}</summary>", "", told, "", "</details>"]
     return "\n".join(lines) + "\n"
@@ -118,5 +127,5 @@ def write_summary(results: list[Result]) -> None:
     """Append to the summary of the job, within what is left of its room."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
-        with open(path, "a", encoding="utf-8") as file:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(render(results, LARGEST_SUMMARY - file.tell()))

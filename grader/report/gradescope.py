@@ -14,7 +14,7 @@ def entry(check: Check) -> dict[str, object]:
     data: dict[str, object] = {
         "name": check.title,
         "status": "passed" if check.outcome == PASSED else "failed",
-        "output": "\n".join([text.story(check), *check.notes]).strip("\n"),
+        "output": "\n".join([text.story(check), *map(text.printable, check.notes)]).strip("\n"),
         "tags": ["stretch"] if check.stretch else [],
         "extra_data": {"check": check.name, "outcome": check.outcome, "seconds": round(check.seconds, 3)},
     }

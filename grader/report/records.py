@@ -68,6 +68,7 @@ def step_as_data(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "todo": result.todo,
         "error": result.error,
+        "interrupted": result.interrupted,
         "checks": [check_as_data(check) for check in result.checks],
     }
 

@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     )
 
 
+def in_a_line(words: str) -> str:
+    """Text of others where a line of ours has to stay one."""
+    return printable(words).replace("\n", "\\n")
+
+
 def line(check: Check) -> str:
     """One line for a check: its mark, its points, its rubric line."""
     points = "stretch" if check.stretch else f"{check.earned}/{check.points}"
@@ -69,7 +74,7 @@ def story(check: Check) -> str:
 def summary(result: Result) -> str:
     """The end of a run: what failed first and why, what else did, the score, the next thing to do."""
     if result.error:
-        return f"{result.step}: nothing could be graded: {printable(result.error)}"
+        return printable(f"{result.step}: nothing could be graded: {result.error}")
     parts = []
     first, *others = [*failures(result), None]
     if first and first.finding:
@@ -107,12 +112,19 @@ def next_thing(result: Result) -> str:
     if result.todo:
         return f"{result.todo} (`./toxw -e hint -- {number}` has a hint)"
     if failed := [check for check in failures(result) if not check.stretch]:
-        return f"mend the first; `./toxw -e step{number} -- -k {failed[0].name}` grades it alone"
+        return f"mend the first; `./toxw -e step{number} -- -k {alone(result, failed[0])}` grades it alone"
     if result.score < FULL:
         return ""
     if number == "08":
         return "that was the last step; `./toxw -e compare -- 08` shows yours beside ours"
     return f"`./toxw -e compare -- {number}` shows yours beside ours; then step {int(number) + 1:02}"
+
+
+def alone(result: Result, check: Check) -> str:
+    """What selects this check only: -k takes a part of a name, and looks in the name of the suite's file too."""
+    name = f"test_{check.name}" if check.name in result.step else check.name
+    others = [other.name for other in result.checks if other is not check and name in f"test_{other.name}"]
+    return f"'{' and not '.join([name, *others])}'" if others else name
 
 
 def stretch_words(result: Result) -> str:

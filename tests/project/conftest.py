@@ -1,11 +1,15 @@
 """What the project's tests share: a temporary folder of their own, and the proof that nothing is left there."""
 
+import os
 import tempfile
 
 import pytest
 import tools
 
 collect_ignore = ["wrong", "right", "hostile"]
+
+for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+    del os.environ[name]  # where a CI runs these tests: the grader's runs in them are no steps of its workflow
 
 
 @pytest.fixture

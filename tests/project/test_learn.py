@@ -15,6 +15,8 @@ from tools import REPOSITORY, STEPS, solution
 
 from grader.grading import TODO
 from grader.learn import hints, home
+from grader.record import Check, Result
+from grader.report import text
 
 pytestmark = pytest.mark.usefixtures("temporary")
 STEP = "01_blocking"
@@ -81,8 +83,8 @@ def test_broken_results(clone):
     """Results that are no results are taken for none."""
     (clone / ".tox" / "results").mkdir(parents=True)
     mine(clone).write_text(solution(STEP))
-    for text in ("", "[]", "{}", '{"steps": [1]}', '{"steps": [{"score": "x"}]}', "\0"):
-        (clone / ".tox" / "results" / "01.json").write_text(text)
+    for broken in ("", "[]", "{}", '{"steps": [1]}', '{"steps": [{"score": "x"}]}', "\0"):
+        (clone / ".tox" / "results" / "01.json").write_text(broken)
         assert "not graded" in learn(clone, "progress")
 
 
@@ -97,9 +99,8 @@ def test_hints(clone):
 
 def test_hint_for_a_failure(clone):
     """Without a TODO left, the hints are about what failed first."""
-    text = solution(STEP)
-    bug = text.replace("path.is_relative_to(root) and ", "")
-    assert bug != text
+    bug = solution(STEP).replace("path.is_relative_to(root) and ", "")
+    assert bug != solution(STEP)
     mine(clone).write_text(bug)
     grade(clone)
     said = learn(clone, "hint", "01")
@@ -153,8 +154,8 @@ def test_compare(clone):
 
 @pytest.mark.parametrize("words", [[], ["x"], ["hint"], ["hint", "09"], ["reset", "x"], ["run"], ["hint", "01", "x"]])
 def test_bad_arguments(clone, words):
-    """Bad arguments: 2."""
-    learn(clone, *words, status=2)
+    """Bad arguments: 2, and one line of why."""
+    assert len(learn(clone, *words, status=2).splitlines()) == 1
 
 
 def test_no_file(clone):
@@ -228,22 +229,37 @@ def test_watch(clone):
     assert terminal.end() == 0
 
 
-def test_watch_is_ended_in_mid_run(clone):
-    """Ctrl-C while a server is under test leaves nothing behind (the fixture looks)."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_watch_is_ended_in_mid_run(clone, number):
+    """Ctrl-C, kill or a closed terminal, while a server is under test, leave nothing behind (the fixture looks)."""
     mine(clone).write_text(solution(STEP))
     terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
     terminal.until("✓")
+    if number == signal.SIGINT:
+        terminal.keys("\x03")
+    else:
+        os.kill(terminal.pid, number)
+    assert terminal.end() == 0
+
+
+def test_watch_a_save_in_mid_run(clone):
+    """A save while a server is under test ends that run: the next is of what was saved, and gets to its end."""
+    mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    terminal.until("✓")
+    mine(clone).write_text(solution(STEP))
+    assert "98 of 100 points" not in terminal.until("\n--- 01_blocking") + terminal.until("100 of 100 points")
     terminal.keys("\x03")
     assert terminal.end() == 0
 
 
 def test_board(clone):
     """At a terminal: colours, the first failure in full, the others in a line; escapes of a server's do nothing."""
-    text = solution(STEP).replace('"501 Not Implemented"', '"500 Oh"').replace('"400 Bad Request"', '"402 Oh"')
-    text = text.replace(
+    source = solution(STEP).replace('"501 Not Implemented"', '"500 Oh"').replace('"400 Bad Request"', '"402 Oh"')
+    source = source.replace(
         "    method, target = parse(head)\n", "    method, target = parse(head)\n    print('[red]\\x1b[2J')\n"
     )
-    mine(clone).write_text(text)
+    mine(clone).write_text(source)
     terminal = Terminal(clone, "-m", "grader", "01")
     shown = terminal.until("93 of 100 points")
     assert "\x1b[" in shown and "\x1b[2J" not in shown and "[red]\\x1b[2J" in shown
@@ -258,3 +274,14 @@ def test_no_colour(clone):
     shown = terminal.until("next: TODO 1")
     assert "\x1b[" not in shown and "to do" in shown
     assert terminal.end() == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_grades_one_alone_does(step):
+    """The names that the last line gives to -k select that check and no other."""
+    names = re.findall(r"^def test_(\w+)\(", (REPOSITORY / "tests" / f"test_{step}.py").read_text("utf-8"), re.M)
+    result = Result(step, "", [Check(name, name, 1) for name in names])
+    for check in result.checks:
+        name, *others = text.alone(result, check).strip("'").split(" and not ")
+        chosen = [n for n in names if name in f"test_{n}" and not any(other in f"test_{n}" for other in others)]
+        assert chosen == [check.name] and name not in f"test_{step}.py"
