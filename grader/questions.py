@@ -18,7 +18,7 @@ FIRST = {
     "could not connect: refused": ENDED,
     "the server has ended": ENDED,
 }
-RAISED = "what leads to this error, and where could it be caught, so that it costs nobody else anything?"
+RAISED = "what had the clients done just before this error, and what should your code do then?"
 SILENT_ENDS = "not one byte came, then"
 
 NO_LENGTH = "how does a client know where this answer ends, if the stream does not end?"

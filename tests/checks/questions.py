@@ -67,7 +67,7 @@ REST = {
     "stays open": "who remembers what is left to send, and what says that there is room again?",
     "is another": "which byte comes next for this client, and what else moves that place in the file?",
     "too many": "which byte of the file comes next, after a send() that took only some of them?",
-    "Content-Length says": "what ended the sending: an error, a time-out, or less taken by send() than it was given?",
+    "Content-Length says": "what ended the sending: an error, a time-out, or fewer bytes read or taken than you counted on?",
     "came, then": "who ended this connection while its client was not reading: an error, or a time-out?",
 }
 OPENED = {
@@ -88,6 +88,7 @@ LEFT = {
 # Where requests and answers begin and end
 
 ASSEMBLE = {
+    "has not read": "how does the server hear that more has come, and does it read all that there is?",
     "stays open": "where are the bytes kept that came before the blank line did, and how is it found among them?",
     "not one byte came, then": "what made the server give up this head, and how much of it did it know by then?",
     "was answered": "which bytes did the server take for this request?",
@@ -97,6 +98,7 @@ EARLY = {
     "": "after how many pieces, or how many bytes, is a head given up, and why?",
 }
 LONG_HEAD = {
+    "has not read": ASSEMBLE["has not read"],
     "stays open": ASSEMBLE["stays open"],
     "": "how long may a head be, and what is counted: all that has come, or one recv()?",
 }
