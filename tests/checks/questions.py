@@ -67,7 +67,7 @@ REST = {
     "stays open": "who remembers what is left to send, and what says that there is room again?",
     "is another": "which byte comes next for this client, and what else moves that place in the file?",
     "too many": "which byte of the file comes next, after a send() that took only some of them?",
-    "Content-Length says": "what ended the sending: an error, a time-out, or fewer bytes read or taken than counted on?",
+    "Content-Length says": "what ended the sending: error, time-out, or fewer bytes read or taken than counted on?",
     "came, then": "who ended this connection while its client was not reading: an error, or a time-out?",
 }
 OPENED = {
