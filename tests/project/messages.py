@@ -34,6 +34,7 @@ from grader import STEPS  # noqa: E402
 FOLDER = HERE / "messages"
 MASKS = (
     (r"^client #\d+ was answered$", "client #N was answered"),  # the first of several threads
+    (r"(\d+) connections? waits? in", r"\1 connections wait in"),
     (r"(?<=was silent for )\d+ s", "N s"),
     (r"(got the \d+ bytes of /page)\d+", r"\1N"),
     (r"(?<=, then )(a reset|the end of the stream)", "the end"),  # a reset if bytes of the client come after close()
