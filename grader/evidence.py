@@ -275,5 +275,6 @@ def progress(client: Client) -> str:
     whole = len(client.replies)
     part = client.received - sum(reply.size for reply in client.replies)
     words = [f"{'its answer' if whole == 1 else f'{whole} answers'} came whole"] * bool(whole)
-    words += [f"{part} bytes {'of the next' if whole else 'of an answer'} came"] * bool(part)
+    unsaid = " that states no length" if client.reader.unbounded else ""
+    words += [f"{part} bytes of {'another' if whole else 'an'} answer{unsaid} came"] * bool(part)
     return " and ".join(words)

@@ -18,10 +18,13 @@ FIRST = {
     "could not connect: refused": ENDED,
     "the server has ended": ENDED,
 }
-RAISED = "what leads to this error, and where could it be caught, so that it costs nobody else anything?"
+RAISED = "what had the clients done just before this error, and what should your code do then?"
 SILENT_ENDS = "not one byte came, then"
 
+NO_LENGTH = "how does a client know where this answer ends, if the stream does not end?"
 COMMON = {
+    "states no length came, and the connection stays open": NO_LENGTH,
+    "of an answer came, and the connection stays open": "what is still to be sent of this answer, and who sends it?",
     "its answer came whole, and the connection stays open": "who still holds the socket of this client?",
     "never taken": "who takes connections out of the backlog, and what keeps it from doing so?",
     "nobody has accepted it": "who accepts while the server is busy with somebody else?",

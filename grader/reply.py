@@ -85,6 +85,13 @@ class ReplyReader:
     def body_size(self) -> int:
         return sum(map(len, self.body))
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether the answer that is under way states no length: then the end of the stream ends it."""
+        if self.machine is None or self.response is None:
+            return False
+        return not {name for name, _ in self.response.headers} & {b"content-length", b"transfer-encoding"}
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes, b"" for the end of the stream. Raises Malformed."""
         self.buffer += data

@@ -179,8 +179,8 @@ class Server(Facts):
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
         printed = self.launch.output.text(self.printed_before)
         line = moment.matters
-        in_question = clients or self.clients if "stays open" in saw or "held by" in saw else []
-        cause = moment.cause(printed, in_question)
+        about_the_end = "end of the" in expected or "held by" in saw
+        cause = moment.cause(printed, clients or self.clients if about_the_end else [])
         seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
         raise Finding(
             expected=expected,

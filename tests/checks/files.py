@@ -3,6 +3,7 @@
 import os
 import time
 
+from grader.reply import excerpt
 from grader.subject import Server
 from tests.checks import questions
 
@@ -129,7 +130,8 @@ def missing(server: Server) -> None:
     for target, question in MISSING.items():
         if target == "/locked.txt" and not os.geteuid():  # root may read everything
             continue
-        reply = server.answers(server.ask(target), (404,), f"{target} is no readable regular file", question)
+        why = f"{excerpt(target.encode(), 60)} is no readable regular file"
+        reply = server.answers(server.ask(target), (404,), why, question)
         server.leave()
         if not reply.body.strip():
             look_at = "what would a person see in the browser?"

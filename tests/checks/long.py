@@ -34,7 +34,7 @@ def hundred(server: Server, count: int = 100) -> None:
     client = server.client()
     for number in range(count):
         target = SERIES[number % len(SERIES)]
-        server.did(f"on one connection, each after the answer to the one before: request {number + 1}", again=True)
+        server.did(f"sent request {number + 1} on one connection, after the answer to the one before", again=True)
         client.send(request(target))
         asked(server, client, target, questions.NEXT_ANSWER)
 
@@ -72,7 +72,7 @@ def closes_when_asked(server: Server) -> None:
     server.did("sent a request that asks to close")
     for line in ("Connection: close", "connection: close", "CONNECTION: CLOSE", "Connection: Close"):
         for before in (0, 2):
-            server.did(f"after {before} other requests on the connection, one came with `{line}`", again=True)
+            server.did(f"the {'third' if before else 'first'} request on a connection came with `{line}`", again=True)
             client = server.client()
             for _ in range(before):
                 client.send(request("/page1.txt"))
@@ -276,7 +276,7 @@ def library_reuses(server: Server) -> None:
             try:
                 answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:
-                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.LENGTH)
+                server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.REUSED)
             wanted = server.root.files.get(target)
             if (answer.status_code, answer.content) != ((200, wanted) if wanted is not None else (404, answer.content)):
                 saw = f"{answer.status_code}, {len(answer.content)} bytes"

@@ -3,6 +3,8 @@
 A question leads to the bug in the words of the lesson, and is never the answer.
 """
 
+from grader.questions import NO_LENGTH
+
 # How it starts and ends
 
 WHERE = "where do the host and the port of bind() come from, and what if no argument names them?"
@@ -11,6 +13,7 @@ FIRST_ANSWER = {
     "has not read": "which call takes bytes from a connection, and when does your code make it?",
     "read all that it sent": "by what is a request known to be complete, and where would an error after that show?",
     "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
+    "was answered": "which file does the path / stand for?",
 }
 
 ROOT = "which folder is served by default, and is all that is in it inside of it, for your code?"
@@ -39,7 +42,7 @@ NO_REST = {
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NEXT_CLIENT = {
-    "a reset": "what does the server do with those who come while it is busy?",
+    "came, then": "what does the server do with those who come while it is busy?",
     "": "what does the server do when it is done with a client?",
 }
 
@@ -52,7 +55,7 @@ ALONE = {
     "got the": "whose answer is this, and where is what each client has sent kept apart?",
     "is another": "whose bytes are these, and where are those of each client kept apart?",
     "was answered": "whose bytes did the server take for this client's request?",
-    "end of the stream": "whose connection was to be closed here, and whose was?",
+    "came, then": "whose connection was to be closed here, and whose was?",
 }
 WINDOW = {
     **ALONE,
@@ -64,9 +67,8 @@ REST = {
     "stays open": "who remembers what is left to send, and what says that there is room again?",
     "is another": "which byte comes next for this client, and what else moves that place in the file?",
     "too many": "which byte of the file comes next, after a send() that took only some of them?",
-    "Content-Length says": "what ended the sending: an error, a time-out, or less taken by send() than it was given?",
-    "a reset": "what ended the sending before the client had read it all?",
-    "end of the stream": "who gave this client up while it was not reading, and after how long?",
+    "Content-Length says": "what ended the sending: error, time-out, or fewer bytes read or taken than counted on?",
+    "came, then": "who ended this connection while its client was not reading: an error, or a time-out?",
 }
 OPENED = {
     "files of the root": "where is the file closed, and on which paths does your code not get there?",
@@ -86,6 +88,7 @@ LEFT = {
 # Where requests and answers begin and end
 
 ASSEMBLE = {
+    "has not read": "how does the server hear that more has come, and does it read all that there is?",
     "stays open": "where are the bytes kept that came before the blank line did, and how is it found among them?",
     "not one byte came, then": "what made the server give up this head, and how much of it did it know by then?",
     "was answered": "which bytes did the server take for this request?",
@@ -95,10 +98,16 @@ EARLY = {
     "": "after how many pieces, or how many bytes, is a head given up, and why?",
 }
 LONG_HEAD = {
+    "has not read": ASSEMBLE["has not read"],
     "stays open": ASSEMBLE["stays open"],
     "": "how long may a head be, and what is counted: all that has come, or one recv()?",
 }
 WAITS = "who else has to wait while this client sends on and on?"
+REUSED = {
+    "Incomplete": "what do the header lines promise, and what does the body hold?",
+    "timed out": "what do the header lines promise, and what does the body hold?",
+    "": NO_LENGTH,
+}
 HEADERS = {
     "Incomplete": "what do the header lines promise, and what does the body hold?",
     "is another": "what do the header lines promise, and what does the body hold?",
@@ -154,9 +163,10 @@ WANDERS = "what may a path get that climbs and comes back?"
 
 # Long connections
 
-LENGTH = "how does a client know where this answer ends, if the stream does not end?"
+LENGTH = NO_LENGTH
 END_IT = "who decided that this connection should end?"
 NEXT_ANSWER = {
+    "states no length": LENGTH,
     "Content-Length says": LENGTH,
     "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
     "end of the stream": END_IT,
@@ -167,6 +177,7 @@ NEXT_ANSWER = {
 }
 LEFT_OVER = "what is left in the buffer when the first request has been taken out, and who looks there?"
 BUFFER = {
+    "states no length": LENGTH,
     "end of the stream": END_IT,
     "a reset": END_IT,
     "read all that it sent": LEFT_OVER,
