@@ -54,6 +54,7 @@ def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: fl
         server.come_to_rest()
         naps = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
         server.wait_out(ended, max((nap for nap in naps if nap < 59 - goal), default=0) + 0.1)
+    server.come_to_rest()  # those whose time is over together end together
     silent = time.monotonic() - began + ahead
     for client, (kind, sent) in crowd.items():
         stated = long.stated_timeout(client) if sent == -1 else None
