@@ -87,6 +87,7 @@ def show(options: argparse.Namespace) -> int:
         if check.outcome != outcomes.get(check.name):
             print(f"  {check.name:<34} {check.outcome:>8} {outcomes.get(check.name, '-'):>8}")
     path = options.kept / "report" / f"compare{step[:2]}.html"
+    mine.step, ours.step = f"{step}-yours", f"{step}-ours"
     write_whole(path, page.render([mine, ours]))
     print(f"both, with pictures: {home.shown(path)}")
     return 0

@@ -167,10 +167,11 @@ def page(lines: list[dict]) -> str:
     loads = ("quiet", "busy", "halved", "pressure")
     machine = ", ".join(sorted({f"{line['cores']} cores and {line['gib']} GiB" for line in lines}))
     days = sorted({line["date"] for line in lines})
+    dates = " to ".join(dict.fromkeys((days[0], days[-1])))
     text = [
         "# The flake certificate",
         "",
-        f"Made by `tox -e certificate` from {days[0]} to {days[-1]} on {machine}; what the loads are stands in "
+        f"Made by `tox -e certificate` on {dates} with {machine}; what the loads are stands in "
         "`tests/project/certificate.py`, and `certificate.jsonl` has a line for each series: date, commit, graders "
         "at once, seconds. A cell is runs / points lost.",
         "",

@@ -5,11 +5,9 @@ step, always the same ones for the same corpus.
 """
 
 import hashlib
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import corpus
-import messages
 import pytest
 import tools
 from tools import STEPS
@@ -38,10 +36,9 @@ def graded(request, tmp_path_factory):
         folder = tmp_path_factory.mktemp("graded")
         (folder / "tmp").mkdir()
         given = (step, "--submission", entry.submit(folder / "submission"), *options(kind, entry))
-        given += ("--json", folder / "j.json")
         run = tools.grade(*given, results=folder / "r.json", TMPDIR=str(folder / "tmp"))
         tools.assert_clean(folder / "tmp")
-        return entry, run, json.loads((folder / "j.json").read_text("utf-8"))
+        return entry, run
 
     wanted = [item.callspec.params for item in request.session.items if item.module is request.module]
     keys = [(each["kind"], each["step"], each["number"]) for each in wanted]
@@ -54,7 +51,7 @@ def graded(request, tmp_path_factory):
 @pytest.mark.parametrize(("kind", "number"), [("right", number) for number in range(RIGHT)])
 def test_right_servers(graded, kind, step, number):
     """A right server in another style earns all points."""
-    entry, run, _ = graded[kind, step, number].result()
+    entry, run = graded[kind, step, number].result()
     lost = {name: outcome for name, outcome in run.outcomes().items() if outcome != "passed"}
     assert run.status == 0 and run.results["score"] == 100, f"{entry.name}: {lost}\n{run.out}"
 
@@ -64,7 +61,7 @@ def test_right_servers(graded, kind, step, number):
 @pytest.mark.parametrize(("kind", "number"), [("wrong", number) for number in range(WRONG)])
 def test_wrong_servers(graded, kind, step, number):
     """A wrong server fails one of the checks that its notes name, and the grader says why."""
-    entry, run, data = graded[kind, step, number].result()
+    entry, run = graded[kind, step, number].result()
     outcomes = run.outcomes()
     failed = [name for name in entry.caught_by if outcomes[name] == "failed"]
     assert failed, f"{entry.name}: {[outcomes[name] for name in entry.caught_by]}\n{run.out}"
@@ -72,5 +69,3 @@ def test_wrong_servers(graded, kind, step, number):
     for test in run.results["tests"]:
         if test["extra_data"]["check"] in failed:
             assert "expected" in test["output"] and "saw" in test["output"], test["output"]
-    changed = messages.differences(step, {entry.path.stem: messages.message(entry, data)})
-    assert not changed, "\n".join([*changed, "`python tests/project/messages.py` renews what is kept"])

@@ -149,7 +149,8 @@ def test_compare(clone):
     assert '-        status = "402 Oh"' in said and '+        status = "400 Bad Request"' in said
     assert re.search(r"points +98 +100", said) and re.search(r"junk +failed +passed", said)
     assert re.search(r"requests a second, 8 at once +\d+ +\d+", said)
-    assert (clone / ".tox/report/compare01.html").read_text().count("<h1>") == 2
+    page = (clone / ".tox/report/compare01.html").read_text()
+    assert 'id="01_blocking-yours"' in page and 'id="01_blocking-ours"' in page
 
 
 @pytest.mark.parametrize("words", [[], ["x"], ["hint"], ["hint", "09"], ["reset", "x"], ["run"], ["hint", "01", "x"]])

@@ -555,7 +555,7 @@ def test_tox_writes_a_page_for_each_step():
     text = (REPOSITORY / "tox.ini").read_text("utf-8")
     for step in STEPS:
         number = step[:2]
-        assert f"python -m grader {number} {{[kept]options}} --html {{work_dir}}/report/step{number}.html" in text
+        assert f'python -m grader {number} {{[kept]options}} --html "{{work_dir}}/report/step{number}.html"' in text
 
 
 def test_models_page_is_kept():

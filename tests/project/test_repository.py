@@ -388,3 +388,9 @@ def test_no_path_of_a_machine():
             for pattern in patterns:
                 found = re.search(pattern, data)
                 assert not found, f"{path.relative_to(REPOSITORY)}: {found[0]!r}"
+
+
+def test_paths_in_tox_are_quoted():
+    """A clone may lie in a folder whose name has spaces: tox splits commands as a shell does."""
+    text = (REPOSITORY / "tox.ini").read_text(encoding="utf-8")
+    assert re.findall(r'--\w+ "\{work_dir\}', text) and not re.search(r"--\w+ \{work_dir\}", text)
