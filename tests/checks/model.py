@@ -293,9 +293,7 @@ def gevent_loaded(server: Server) -> None:
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
-    server.did(
-        f"one client was served; looked at the flags of the listener, then of all sockets, with {count} stalled"
-    )
+    server.did(f"one client was served; looked at the flags of the listener, then of all sockets, with {count} stalled")
     server.get("/page1.txt")  # one that has only just begun to listen may not have set its flags yet
     server.settle(lambda: server.client_descriptors() == 0)
     server.come_to_rest()
