@@ -159,6 +159,7 @@ class Shared:
     def __init__(self, grading: Grading):
         self.grading = grading
         self.server: Server | None = None
+        self.patience = waiting.PATIENCE / 30
 
     def get(self) -> Server:
         if self.server is None:
@@ -174,10 +175,13 @@ class Shared:
         if server is None:
             return
         server.leave()
-        if not passed or not server.until(lambda: self.is_clean(server), waiting.PATIENCE / 30):
-            self.drop()
-        else:
+        clean = passed and server.comes(lambda: self.is_clean(server), self.patience)
+        if clean:
             server.departed.clear()
+            return
+        if passed:  # one that is left unclean will be so again: what follows starts a new one at once
+            self.patience /= 4
+        self.drop()
 
     @staticmethod
     def is_clean(server: Server) -> bool:

@@ -11,6 +11,9 @@ A thread that goes round in a loop cannot be proven asleep. It is called stuck w
 turns (it went to sleep and woke that many times) or SPIN seconds of CPU time while nothing that matters
 changed: no socket, no descriptor, no process, no thread. Turns and CPU time are the server's own, so a
 busy machine makes the verdict later and never harsher. What can be neither is left to the deadline.
+
+TURNS cannot be few: who is stopped and continued (SIGSTOP, a debugger), or waits for a page from the disk,
+goes to sleep and wakes too, some ten times a second, and gets nowhere meanwhile.
 """
 
 import os
