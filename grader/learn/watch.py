@@ -13,6 +13,7 @@ from watchfiles import DefaultFilter, watch
 from grader.learn import home, progress
 
 GIVE_UP = 15  # seconds for a grader to end its servers
+FIRST = 100  # milliseconds without a save before the first run
 
 
 class Changes(DefaultFilter):
@@ -61,12 +62,13 @@ def end(grader: subprocess.Popen | None) -> None:
 
 def show(options: argparse.Namespace) -> int:
     home.source(options.step)
-    grader = None
+    grader, begun = None, False
+    how = {"watch_filter": Changes(), "raise_interrupt": True, "yield_on_timeout": True, "rust_timeout": FIRST}
     try:
-        grader = start(options)
-        for _ in watch(home.script(options.step).parent, watch_filter=Changes(), raise_interrupt=True):
-            end(grader)
-            grader = start(options)
+        for changes in watch(home.script(options.step).parent, **how):
+            if changes or not begun:  # the first time without: it watches now, so that no save is missed
+                end(grader)
+                grader, begun = start(options), True
     except KeyboardInterrupt:
         pass
     finally:
