@@ -1,8 +1,8 @@
 """pytest as the machine that runs the checks: points, outcomes, results. It judges nothing itself.
 
 A check is a test function. Its docstring is its rubric line; `@points(n)` is its worth, `@stretch`
-marks one that is reported beside the points. The first check of a file is the gate: if it fails,
-the others are not run.
+marks one that is reported beside the points, and is not run once a point is lost. The first check of a
+file is the gate: if it fails, the others are not run.
 """
 
 import inspect
@@ -82,6 +82,9 @@ class Grader:
         self.run.stage.clear()
         if self.gate and check is not self.gate and self.gate.outcome in (FAILED, NOT_STARTED):
             check.outcome, check.reason = NOT_RUN, f"because {self.gate.name!r} failed"
+            pytest.skip(check.reason)
+        if check.stretch and any(other.outcome == FAILED and not other.stretch for other in self.checks.values()):
+            check.outcome, check.reason = NOT_RUN, "stretch checks come when all the points are there"
             pytest.skip(check.reason)
 
     @pytest.hookimpl(wrapper=True)

@@ -81,7 +81,7 @@ def not_judged(result: Result) -> str:
     missing = [] if result.error else [check for check in result.checks if check.outcome == NOT_JUDGED]
     if not missing:
         return ""
-    words = f"{len(missing)} checks were not judged: {missing[0].reason}"[:LONGEST]
+    words = f"{text.checks_were(len(missing))} not judged: {missing[0].reason}"[:LONGEST]
     return f"::warning title={escaped(result.step, name=True)}%3A grade again::{escaped(text.printable(words))}"
 
 

@@ -55,7 +55,7 @@ def of_step(result: Result) -> dict[str, Any]:
     not_run = sum(check.outcome == NOT_RUN for check in result.checks)
     words = [text.summary(result)] if result.error else [f"{result.score} of {FULL} points"]
     if not_run:
-        words.append(f"{not_run} checks were not run")
+        words.append(f"{text.checks_were(not_run)} not run")
     if result.todo:
         words.append(f"next: {text.printable(result.todo)}")
     return {

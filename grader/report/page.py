@@ -98,7 +98,7 @@ def environment() -> jinja2.Environment:
 def counted(result: Result) -> str:
     """`31 of 33 checks passed, 1 failed, 1 was not run`; stretch checks are told apart."""
     graded = [check for check in result.checks if not check.stretch]
-    stretch = [check for check in result.checks if check.stretch]
+    stretch = [check for check in result.checks if check.stretch and check.outcome != NOT_RUN]
     parts = [f"{sum(check.outcome == PASSED for check in graded)} of {len(graded)} checks passed"]
     for outcome in (FAILED, NOT_STARTED, NOT_RUN, NOT_JUDGED):
         if count := sum(check.outcome == outcome for check in graded):

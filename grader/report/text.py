@@ -2,6 +2,7 @@
 
 import textwrap
 import unicodedata
+from collections import Counter
 
 from grader.finding import Finding
 from grader.record import ENDED_BEFORE, FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
@@ -101,9 +102,13 @@ def other_lines(result: Result) -> list[str]:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
     if ended := sum(check.reason == ENDED_BEFORE for check in result.checks):
-        parts.append(f"  {ended} checks were not judged: {ENDED_BEFORE}")
-    not_run = [check.reason for check in result.checks if check.outcome == NOT_RUN]
-    return parts + [f"  {not_run.count(r)} checks were not run: {printable(r)}" for r in sorted(set(not_run))]
+        parts.append(f"  {checks_were(ended)} not judged: {ENDED_BEFORE}")
+    not_run = Counter(check.reason for check in result.checks if check.outcome == NOT_RUN)
+    return parts + [f"  {checks_were(count)} not run: {printable(r)}" for r, count in sorted(not_run.items())]
+
+
+def checks_were(count: int) -> str:
+    return "1 check was" if count == 1 else f"{count} checks were"
 
 
 def next_thing(result: Result) -> str:
@@ -128,7 +133,7 @@ def alone(result: Result, check: Check) -> str:
 
 
 def stretch_words(result: Result) -> str:
-    stretch = [check for check in result.checks if check.stretch]
+    stretch = [check for check in result.checks if check.stretch and check.outcome != NOT_RUN]
     if not stretch:
         return ""
     return f", and {sum(check.outcome == PASSED for check in stretch)} of {len(stretch)} stretch checks"

@@ -142,7 +142,7 @@ def page(rows: list[Row], lacks: dict[str, list[str]], lines_of: dict[str, list[
         *(f"- {what}: **{len(names)}**{': ' if names else ''}{', '.join(names)}" for what, names in lacks.items()),
         "",
         "A row is a wrong server, a column a check. ● it lost this check, ◉ the check that is meant to catch it; "
-        "· it was not run, because the server did not get past the first check.",
+        "· it was not run: the server did not get past the first check, or it is a stretch check and points were lost.",
         "",
     ]
     for step in STEPS:

@@ -351,6 +351,16 @@ def test_one_check_alone(tmp_path):
     assert run.results["score"] == 2
 
 
+def test_stretch_checks_come_last(tmp_path):
+    """Once a point is lost the stretch checks are not run, and the summary says why; by name they can be had."""
+    wrong = solution(STEP).replace('method == b"GET"', "True").replace('method != b"GET"', "False")
+    run = graded(tmp_path, wrong, "-k", "other_methods or ends_in_service", status=1)
+    assert run.outcomes()["ends_in_service"] == "not run"
+    assert "1 check was not run: stretch checks come when all the points are there" in run.out
+    run = graded(tmp_path, wrong, "-k", "ends_in_service", status=1)
+    assert run.outcomes()["ends_in_service"] == "passed"
+
+
 def test_every_check_works_alone(tmp_path):
     """`-k patience` grades that check too, though no other has gone before it."""
     run = graded(tmp_path, solution(STEP), "-k", "patience", status=1)
