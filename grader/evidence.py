@@ -10,6 +10,7 @@ from grader.client import Client
 from grader.kernel import ESTABLISHED, Process, Task
 from grader.launch import Launch
 from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, socket_inode, timeout_of
+from grader.sights import NO_DESCRIPTOR
 
 ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
 MOST_LINES = 12
@@ -160,7 +161,7 @@ class Moment:
 
 
 def target_of(launch: Launch, task: Task) -> str:
-    if task.call in ("poll", "ppoll", "select", "pselect6", "futex", "nanosleep", "clock_nanosleep", "wait4", "waitid"):
+    if task.call in NO_DESCRIPTOR:
         return ""
     return launch.proc.descriptors(task.pid).get(task.descriptor, "")
 
@@ -232,6 +233,8 @@ def doing(launch: Launch, task: Task, names: Names) -> str:
         return f"asleep in {task.call}, waiting for a child"
     if task.call == "futex":
         return "asleep in futex (a lock, or a join)"
+    if task.call == "restart_syscall":
+        return "asleep again in a call that a stop had interrupted"
     until = timeout_of(launch.proc, task)
     limit = "" if until == FOREVER else f", for at most {until:g} s" if until else ", for a time"
     if task.call in ("poll", "ppoll", "select", "pselect6"):

@@ -14,7 +14,7 @@ FIRST, LAST = 10, 2  # the threads that are noted; the others are counted
 #: Calls whose first argument is no descriptor.
 NO_DESCRIPTOR = {
     *("running", "nanosleep", "clock_nanosleep", "futex", "poll", "ppoll", "select", "pselect6"),
-    *("wait4", "waitid", "pause", "rt_sigsuspend", "rt_sigtimedwait", "open", "openat"),
+    *("restart_syscall", "wait4", "waitid", "pause", "rt_sigsuspend", "rt_sigtimedwait", "open", "openat"),
 }
 
 

@@ -102,6 +102,8 @@ def in_words(doing: Doing, owners: dict[int, str]) -> str:
         return f"asleep in {doing.call}, waiting for a child"
     if doing.call == "futex":
         return "asleep in futex (a lock, or a join)"
+    if doing.call == "restart_syscall":
+        return "asleep again in a call that a stop had interrupted"
     if not doing.target:
         return f"asleep in {doing.call}"
     inode = socket_inode(doing.target)

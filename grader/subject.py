@@ -286,6 +286,14 @@ class Server(Facts):
             self.serves(self.ask("/small.bin"), "/small.bin", look_at="what did the clients before leave behind?")
             self.leave()
 
+    def end_by(self, number: signal.Signals) -> None:
+        """Send a signal that ends the server, at a moment at which nobody has stopped it.
+
+        Of a process that is stopped any thread may take it, and Python hears of it only in the main one.
+        """
+        self.comes(lambda: not any(task.state == "T" for task in self.launch.proc.tasks(self.main)), 1)
+        self.launch.signal(number)
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """What clients do meanwhile, the server finds done all at once: its main process is stopped, SIGSTOP."""

@@ -19,7 +19,7 @@ def ends_in_service(grading: Grading) -> None:
             for _ in range(3):
                 server.client().send(b"GET /page1.txt HT")
             server.settle(lambda server=server: all(map(server.has_read, server.clients[1:])))
-            server.launch.signal(number)
+            server.end_by(number)
             server.must(
                 server.gone,
                 "the end of every process",

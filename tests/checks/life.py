@@ -147,7 +147,7 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
         before = "one client had been served" if served else "none had come"
         server.did(f"sent {number.name} to the main process; no client was in service, {before}")
         server.printed_before = server.launch.output.total
-        server.launch.signal(number)
+        server.end_by(number)
         server.must(
             server.gone,
             "the end of every process of the server",
@@ -176,7 +176,7 @@ def restarts(grading: Grading) -> None:
         client.close()
         server.settle(lambda: (row := server.row(client)) is None or row.state == TIME_WAIT)
         port = str(server.launch.listener.address[1])
-        server.launch.signal(signal.SIGTERM)
+        server.end_by(signal.SIGTERM)
         server.until(server.gone)
         story = list(server.told)
     started_again(grading, host, port, story)

@@ -570,6 +570,25 @@ def test_stopped_by_somebody_else(grading):
     assert outcome, outcome.why
 
 
+def test_a_signal_to_end_waits_for_one_that_is_stopped(grading):
+    """Of a process that somebody has stopped any thread may take a signal: it is sent when the server goes on."""
+    server = grading(BEGIN + LISTEN + LOOP).start()
+    os.kill(server.main, signal.SIGSTOP)
+    server.until(lambda: all(task.state == "T" for task in server.tasks()))
+    pending: list[str] = []
+
+    def go_on() -> None:
+        pending.extend(re.findall(r"ShdPnd:\s*(\w+)", server.launch.proc.read(server.main, "status")))
+        os.kill(server.main, signal.SIGCONT)
+
+    timer = threading.Timer(0.3, go_on)
+    timer.start()
+    server.end_by(signal.SIGTERM)
+    timer.join()
+    assert int(pending[0], 16) == 0
+    assert server.until(server.gone)
+
+
 IS_STUCK = {
     "recv": (
         LISTEN + LOOP,

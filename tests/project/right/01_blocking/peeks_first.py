@@ -24,6 +24,13 @@ def options():
     return found["host"], int(found["port"]), Path(found["root"]).resolve()
 
 
+def ended(client):
+    """A look that brings nothing new is the end of the stream, or a stop (SIGSTOP) has cut it short."""
+    looks = select.poll()
+    looks.register(client, select.POLLRDHUP)
+    return bool(looks.poll(0))
+
+
 def head_of(client):
     """Sleeps until there is more than was seen last time; takes the head, and nothing else, when it is whole."""
     seen = 0
@@ -33,7 +40,7 @@ def head_of(client):
         end = queue.find(b"\r\n\r\n")
         if end >= 0:
             return client.recv(end + 4, socket.MSG_WAITALL)
-        if len(queue) <= seen or len(queue) > MOST:
+        if len(queue) > MOST or (len(queue) <= seen and ended(client)):
             return None
         seen = len(queue)
 

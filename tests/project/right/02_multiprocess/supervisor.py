@@ -10,6 +10,7 @@ import socket
 import sys
 from urllib.parse import unquote_to_bytes
 
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 WATCHED = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
 
 
@@ -99,7 +100,8 @@ def main():
     except OSError:
         pass
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    number = signal.sigwait(WATCHED)
+    while (number := signal.sigwait(WATCHED)) == signal.SIGCHLD and os.waitid(os.P_PID, pid, ENDED) is None:
+        pass  # the child has only been stopped, or goes on
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
