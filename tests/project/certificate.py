@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -121,25 +121,25 @@ def grade(name: str, step: str, submission: Path, results: Path, number: int) ->
     return json.loads(results.read_text("utf-8"))
 
 
-def series(name: str, server: str, step: str, submission: Path, runs: int, jobs: int) -> dict:
-    """So many runs of one server under one load, as a line of the record."""
+def once(name: str, step: str, submission: Path, number: int) -> tuple[dict, float]:
+    """One run: its result, and the seconds it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        return grade(name, step, submission, Path(folder) / "results.json", number), time.monotonic() - began
+
+
+def series(name: str, server: str, jobs: int, runs: list[Future]) -> dict:
+    """The runs of one server under one load, as a line of the record."""
     lost: dict[str, int] = {}
     points, seconds = 0, []
-
-    def once(number: int) -> tuple[dict, float]:
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.monotonic()
-            return grade(name, step, submission, Path(folder) / "results.json", number), time.monotonic() - began
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for result, took in pool.map(once, range(runs)):
-            seconds.append(took)
-            points += 100 - int(result["score"])
-            for test in result["tests"]:
-                if "stretch" not in test.get("tags", []) and test["status"] != "passed":
-                    check = test.get("extra_data", {}).get("check", test["output"])
-                    lost[check] = lost.get(check, 0) + 1
-                    print(f"  {server}, {name}: lost {check}: {test['output'][:2000]}", flush=True)
+    for result, took in (run.result() for run in runs):
+        seconds.append(took)
+        points += 100 - int(result["score"])
+        for test in result["tests"]:
+            if "stretch" not in test.get("tags", []) and test["status"] != "passed":
+                check = test.get("extra_data", {}).get("check", test["output"])
+                lost[check] = lost.get(check, 0) + 1
+                print(f"  {server}, {name}: lost {check}: {test['output'][:2000]}", flush=True)
     return {
         "date": str(date.today()),
         "commit": commit(),
@@ -148,7 +148,7 @@ def series(name: str, server: str, step: str, submission: Path, runs: int, jobs:
         "load": name,
         "jobs": jobs,
         "server": server,
-        "runs": runs,
+        "runs": len(runs),
         "points lost": points,
         "checks lost": lost,
         "median seconds": round(sorted(seconds)[len(seconds) // 2], 1),
@@ -206,22 +206,29 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="graders at once")
     parser.add_argument("--page", action="store_true", help="only make the page anew")
     parser.add_argument("--loads", default="quiet,busy,halved,pressure")
+    parser.add_argument("--only", default="", help="only servers whose name has this in it")
     parser.add_argument("--steps", default="01,02,03,04,05,06,07,08")
     options = parser.parse_args()
     steps = [step for step in STEPS if step[:2] in options.steps.split(",")]
     if options.page:
         return write_page()
-    lost = 0
+    lost, count = 0, options.right or options.runs
     with tempfile.TemporaryDirectory() as folder:
         if options.right:
             right = [entry for step in steps for entry in corpus.entries("right", step)]
             servers = [(e.name, e.step, e.submit(Path(folder) / str(number))) for number, e in enumerate(right)]
         else:
             servers = [(f"solutions/{step}", step, REPOSITORY / "solutions") for step in steps]
+        servers = [server for server in servers if options.only in server[0]]
         for name in options.loads.split(","):
-            with load(name):
-                for server, step, submission in servers:
-                    line = series(name, server, step, submission, options.right or options.runs, options.jobs)
+            with load(name), ThreadPoolExecutor(options.jobs) as pool, contextlib.ExitStack() as ending:
+                ending.callback(pool.shutdown, wait=False, cancel_futures=True)  # Ctrl-C does not wait for the rest
+                runs = {
+                    server: [pool.submit(once, name, step, submission, number) for number in range(count)]
+                    for server, step, submission in servers
+                }
+                for server in runs:
+                    line = series(name, server, options.jobs, runs[server])
                     lost += line["points lost"]
                     print(json.dumps(line), flush=True)
                     with LINES.open("a", encoding="utf-8") as file:
