@@ -175,6 +175,9 @@ def page(lines: list[dict]) -> str:
         "`tests/project/certificate.py`, and `certificate.jsonl` has a line for each series: date, commit, graders "
         "at once, seconds. A cell is runs / points lost.",
         "",
+        "A point lost is a bug to be found. When it has been mended, the line of that server and load gives way to new "
+        "runs, and the message of the commit that mends it says what was lost and why.",
+        "",
         "In all: **{} runs, {} points lost**.".format(
             sum(line["runs"] for line in lines), sum(line["points lost"] for line in lines)
         ),
