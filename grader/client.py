@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 import termios
 import time
 from typing import NamedTuple
@@ -67,6 +68,7 @@ class Client:
         self.reader = ReplyReader()
         self.socket = socket.socket()
         self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a piece goes when it is sent
         if window:  # before connecting, so that the window is never offered larger; socket(7) doubles it
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.write("connecting", "{}:{}".format(*address))
@@ -271,3 +273,15 @@ class Client:
         size = array.array("i", [0])
         fcntl.ioctl(self.socket.fileno(), termios.TIOCOUTQ, size)
         return size[0]
+
+    def under_way(self) -> bool:
+        """Whether some of these bytes may still reach the server without its doing anything.
+
+        Not so once the kernel only probes a window that is shut, RFC 9293, 3.8.6.1: all that was sent is
+        acknowledged, and the timer of the probes has run at least once; tcp(7) TCP_INFO.
+        """
+        if not self.unacknowledged():
+            return False
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+        backoff, unacknowledged = info[4], int.from_bytes(info[24:28], sys.byteorder)
+        return unacknowledged > 0 or backoff == 0

@@ -191,7 +191,7 @@ class Facts:
             return row.unread == 0
         if client.closed or client.ended:
             return False
-        if client.unacknowledged() and row.unread == 0:
+        if client.under_way() or (client.unacknowledged() and row.unread == 0):
             return True
         return client.reading and (row.unsent > 0 or row.state in (FIN_WAIT1, LAST_ACK))
 

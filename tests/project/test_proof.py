@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -587,6 +588,41 @@ def test_a_signal_to_end_waits_for_one_that_is_stopped(grading):
     timer.join()
     assert int(pending[0], 16) == 0
     assert server.until(server.gone)
+
+
+PEEKS = """
+while True:
+    connection = listener.accept()[0]
+    edges = select.epoll()
+    edges.register(connection, select.EPOLLIN | select.EPOLLET)
+    while b"\\r\\n\\r\\n" not in connection.recv(65536, socket.MSG_PEEK):
+        edges.poll()
+    serve(connection)
+"""
+
+
+def test_a_piece_that_the_kernel_holds_back(grading):
+    """A server that peeks leaves bytes unread; the next piece may be on its way for all that.
+
+    Here our own kernel holds it for 200 ms, tcp(7) TCP_CORK; a late acknowledgement does the same, or a choked machine.
+    """
+    server = grading(BEGIN + LISTEN + PEEKS).start()
+    client = server.client()
+    client.send(b"GET / HT")
+    server.settle(lambda: server.has_read(client))
+    client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    client.send(b"TP/1.1\r\nHost: a\r\n\r\n")
+    outcome = server.until(lambda: client.replies)
+    assert outcome, outcome.why
+
+
+def test_a_full_window_is_not_under_way(grading):
+    """What does not fit into the window of a server that reads no more is not on its way: being stuck is proven."""
+    server = grading(BEGIN + LISTEN + "kept = []\nwhile True:\n    kept.append(listener.accept()[0])\n").start()
+    client = server.client()
+    client.send(bytes(8 << 20))
+    outcome = server.until(lambda: client.replies)
+    assert outcome.proven and AT_REST in outcome.why and client.unacknowledged()
 
 
 IS_STUCK = {
