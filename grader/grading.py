@@ -11,7 +11,7 @@ from pathlib import Path
 from grader import STEPS, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
-from grader.launch import Clock, Launch, Workshop, end_orphans, prepare_grader
+from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
 from grader.subject import Manners, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -46,6 +46,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.most_processes = MOST_PROCESSES
         self.manners = Manners()
         self.stage: list[Server] = []  # the servers that the check which runs has used
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
@@ -88,7 +89,7 @@ class Grading:
         """Start a server with these arguments and wait for nothing."""
         work = self.workshop.folder("work")
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
-        launch = Launch(self.python, self.copy(), list(arguments), work, clock=clock)
+        launch = Launch(self.python, self.copy(), list(arguments), work, clock=clock, most=self.most_processes)
         self.launches.append(launch)
         return launch
 
@@ -126,6 +127,8 @@ class Grading:
 
     def end(self, launch: Launch) -> None:
         launch.end()
+        if launch.multitude:  # the next is ended sooner
+            self.most_processes = MOST_PROCESSES // 10
         if launch in self.launches:
             self.launches.remove(launch)
 

@@ -29,6 +29,7 @@ from grader.kernel import Proc, Process, Socket, sockets
 
 PR_SET_CHILD_SUBREAPER = 36
 TOKEN = "EIGHT_SERVERS_RUN"
+MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
 
@@ -173,7 +174,16 @@ class Workshop:
 class Launch:
     """A started server and its family. `listener` is its listening socket once it has one."""
 
-    def __init__(self, python: str, script: Path, arguments: list[str], folder: Path, *, clock: "Clock | None" = None):
+    def __init__(
+        self,
+        python: str,
+        script: Path,
+        arguments: list[str],
+        folder: Path,
+        *,
+        clock: "Clock | None" = None,
+        most: int = MOST_PROCESSES,
+    ):
         self.proc = Proc()
         self.sockets = sockets(self.proc)
         self.arguments = arguments
@@ -186,6 +196,8 @@ class Launch:
         self.started = time.monotonic()
         self.listener: Socket | None = None
         self.over = False
+        self.most = most
+        self.multitude = 0  # processes alive when there were more than that
         hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and the child would inherit that
         self.popen = subprocess.Popen(
             [python, str(script), *arguments],
@@ -224,7 +236,19 @@ class Launch:
         return self.popen.poll()
 
     def family(self) -> dict[int, Process]:
-        """Every process of the server, zombies included: its session, their descendants, its orphans."""
+        """Every process of the server, zombies included: its session, their descendants, its orphans.
+
+        One that has become a multitude is ended, before it takes the machine with it.
+        """
+        members = self.members()
+        alive = sum(process.state not in "ZX" for process in members.values())
+        if alive <= self.most or self.multitude:
+            return members
+        self.multitude = alive
+        self.end()
+        return {}
+
+    def members(self) -> dict[int, Process]:
         processes = self.proc.processes(self.strangers)
         members = {pid for pid, process in processes.items() if process.session == self.pid}
         members |= {pid for pid, process in processes.items() if self.is_orphan(process)}
@@ -267,7 +291,7 @@ class Launch:
         if self.over:
             return
         while True:
-            living = [pid for pid, process in self.family().items() if process.state not in "ZX"]
+            living = [pid for pid, process in self.members().items() if process.state not in "ZX"]
             for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: no fork outruns the kill
                 for pid in living:
                     try:

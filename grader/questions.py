@@ -12,6 +12,7 @@ ENDED = "what ended the server, or its listener, and on whose account?"
 
 #: Whatever the check is about: of a server that has ended, the end is what counts.
 FIRST = {
+    "so the grader ended it": "what does the loop that makes processes wait for, each time round?",
     "Address already in use": "what is left of the server before on this port, and what lets another bind beside it?",
     "ended before it listened": "what did it print last, and what was it about to do then?",
     "a traceback was printed": "who catches what the signal raises?",

@@ -46,6 +46,12 @@ MISSING = {
     f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
     "/locked.txt": "what does open() raise when the file may not be read, and what is the client told?",
 }
+#: Target -> why it names no file.
+NO_NAMES = {
+    "/%ff%fe.txt": "no UTF-8 is in this path",
+    "/nope%zz.txt": "%zz is no percent-encoding",
+    "/nope%4": "%4 is no percent-encoding",
+}
 
 
 def contents(server: Server) -> None:
@@ -136,4 +142,6 @@ def missing(server: Server) -> None:
         if not reply.body.strip():
             look_at = "what would a person see in the browser?"
             server.fail("404 with a body that a person can read", f"an empty body for {target}", look_at=look_at)
-    server.answers(server.ask("/%ff%fe.txt"), (404, 400), "no UTF-8 is in this path", ESCAPES)
+    for target, why in NO_NAMES.items():
+        server.answers(server.ask(target), (404, 400), why, ESCAPES)
+        server.leave()

@@ -201,6 +201,19 @@ time.sleep(1000)
     assert launch.family() == {}
 
 
+def test_multitude(grading, temporary):
+    """A server that forks without end is ended as soon as it is looked at, and the next one sooner."""
+    run = grading(BEGIN + "while os.fork():\n    pass\ntime.sleep(1000)\n")
+    run.most_processes = 150
+    for _ in range(2):
+        launch = run.launch()
+        until(lambda launch=launch: launch.family() == {} and launch.multitude, "its end")
+        assert launch.multitude > launch.most and launch.status == -signal.SIGKILL
+        run.end(launch)
+        tools.assert_no_process(temporary)
+    assert launch.most < 150
+
+
 def test_end_twice(grading):
     """To end a family that has been ended does nothing, also when it had ended by itself."""
     launch = grading(BEGIN + "print('ready', flush=True)\nsys.exit(7)\n").launch()
