@@ -10,6 +10,7 @@ from tests.checks import questions
 
 def early(server: Server, client: Client) -> None:
     """Nothing may be answered before the head is complete."""
+    server.come_to_rest(turns=2)
     if client.received or client.ended:
         line = excerpt(client.first_bytes.split(b"\r\n")[0], 60)
         what = f"was answered all the same: {line}" if line else "was not answered, and its connection ended"
@@ -132,6 +133,7 @@ def strict(server: Server) -> None:
             server.must(lambda client=client: client.ended, expected, clients=[client])
         else:
             server.settle(lambda client=client: server.has_read(client))
+            server.come_to_rest(turns=2)
         if client.malformed or len(client.replies) != 1:
             seen = client.malformed or f"{len(client.replies)} answers"
             expected = f"one answer to {method} {target} that parses as HTTP, and nothing after it"

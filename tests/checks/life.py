@@ -40,28 +40,46 @@ def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: fl
     A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
     does so by its own clock is right, and is not judged.
     """
-    began = time.monotonic()
+    began, ahead = time.monotonic(), 0.0
     crowd = {silent_client(server, sent): (kind, sent) for kind, sent in kinds.items()}
+    limits = {client: limit(client, sent) for client, (_, sent) in crowd.items()}
     server.come_to_rest()
-    timers = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
-    ended = lambda: any(client.ended for client in crowd)  # noqa: E731
-    for seconds in sorted({limit for limit in (*timers, clock.alarm) if 0.2 < limit < goal}):
-        server.wait_out(ended, seconds + 1 - (time.monotonic() - began))
-    ahead = 0.0
-    if not ended():
-        ahead = max(0.0, goal - (time.monotonic() - began))
+    silent = lambda: time.monotonic() - began + ahead  # noqa: E731
+    judged = lambda: [client for client in crowd if silent() < limits[client]]  # noqa: E731
+    wronged = lambda: any(client.ended for client in judged())  # noqa: E731
+
+    def wait_until(end: float) -> None:
+        server.wait_out(lambda: wronged() or silent() > end, end - silent())
+
+    for seconds in sorted({seconds for seconds in (*timers(server), clock.alarm) if 0.2 < seconds < goal}):
+        wait_until(seconds + 1)
+    # Nine tenths of what was stated, and most of a minute: what was due by then has been done by then.
+    for moment in sorted({*(0.9 * seconds for seconds in limits.values() if 0.9 * seconds < goal), goal}):
+        if wronged():
+            break
+        ahead = max(ahead, moment - (time.monotonic() - began))
         clock.advance(ahead)
         server.come_to_rest()
-        naps = [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
-        server.wait_out(ended, max((nap for nap in naps if nap < 59 - goal), default=0) + 0.1)
+        wait_until(silent() + max((nap for nap in timers(server) if nap < 59 - goal), default=0) + 0.1)
     server.come_to_rest()  # those whose time is over together end together
-    silent = time.monotonic() - began + ahead
-    for client, (kind, sent) in crowd.items():
-        stated = long.stated_timeout(client) if sent == -1 else None
-        if silent < (60 if stated is None else min(60, stated)) or not client.ended:
-            server.told = [f"a client {kind}, and was silent for {silent:.0f} s, most of them by the server's clock"]
-            server.did("then it went on")
-            finish(server, client, sent)
+    for client in judged():
+        kind, sent = crowd[client]
+        server.told = [f"a client {kind}, and was silent for {silent():.0f} s, most of them by the server's clock"]
+        if limits[client] < 60:
+            server.did(f"the server had stated a limit of {limits[client]:g} s")
+        server.did("then it went on")
+        finish(server, client, sent)
+
+
+def limit(client: Client, sent: int | None) -> float:
+    """Seconds after which a silent client may be given up."""
+    stated = long.stated_timeout(client) if sent == -1 else None
+    return 60 if stated is None else min(60, stated)
+
+
+def timers(server: Server) -> list[float]:
+    """Seconds after which the calls in which the server sleeps end by themselves."""
+    return [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
 
 
 def silent_client(server: Server, sent: int | None) -> Client:

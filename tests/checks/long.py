@@ -175,6 +175,7 @@ def first_of_two(server: Server) -> None:
     client.send(request("/page1.txt") + head[:20])
     asked(server, client, "/page1.txt", questions.FIRST_OF_TWO)
     server.settle(lambda: server.has_read(client))
+    server.come_to_rest(turns=2)
     if len(client.replies) != 1 or client.received != client.replies[0].size:
         what = f"{client.name}: {len(client.replies)} answers came whole, {client.received} bytes in all"
         look_at = "by what does the server know that there is a whole request in the buffer?"
