@@ -112,9 +112,14 @@ def released(server: Server, gone: list[Client], what: str) -> None:
 
 def vanish(server: Server, each: int = 4) -> None:
     half = request("/page1.txt")[:-9]
-    server.get("/page1.txt")
+    server.did(f"{plural(2 * each, 'client')} stalled and were served")  # so that a pool need not grow later
+    for client, target, rest in stalled(server, 2 * each):
+        client.send(rest)
+        server.serves(client, target)
+    server.leave()
     server.settle(lambda: server.client_descriptors() == 0)
-    processes = len(server.living())
+    server.come_to_rest()  # who makes all its processes at the start may have been at it
+    processes, before, kinds = len(server.living()), server.descriptors(), server.descriptor_kinds()
     for sent in (b"", half):
         for way in (Client.close, Client.reset):
             part = "part of a request" if sent else "nothing"
@@ -134,6 +139,12 @@ def vanish(server: Server, each: int = 4) -> None:
         "no process of a client that has left",
         saw=lambda: f"{plural(processes, 'process')} before, {len(server.living())} now",
         look_at="what does a process do whose client has vanished, and what ends it?",
+    )
+    server.must(
+        lambda: server.descriptors() < before + each,
+        f"about {before} descriptors in the main process, as before",
+        saw=lambda: more_descriptors(server, kinds),
+        look_at=questions.OPENED,
     )
 
 
@@ -170,14 +181,26 @@ def reset_in_answer(server: Server, count: int = 4) -> None:
     )
 
 
-def nothing_piles_up(server: Server, rounds: int = 20) -> None:
-    """Served clients leave no descriptor behind in the main process."""
+def nothing_piles_up(server: Server, rounds: int = 5) -> None:
+    """Clients that were answered leave no descriptor behind in the main process, whatever they sent."""
+    page = request("/page1.txt")
+    heads = (page, request("/nope.txt"), request("/sub"), request("/page1.txt", method="DELETE"), b"HELLO\r\n\r\n")
+    visits = [*((head, False) for head in heads), (page, True)]
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
+    server.come_to_rest()
     before, kinds = server.descriptors(), server.descriptor_kinds()
-    server.did(f"{rounds} clients were served, one after the other")
-    for _ in range(rounds):
-        server.get("/page1.txt")
+    server.did(
+        f"{rounds * len(visits)} clients came one after the other, {rounds} of each kind: asked for a file,"
+        " for none, for a folder, with another method, sent no HTTP, asked and ended the sending side"
+    )
+    for head, ends in visits * rounds:
+        client = server.client()
+        client.send(head)
+        if ends:
+            client.half_close()
+        server.settle(lambda client=client: client.replies or client.ended)
+        server.leave()
     server.must(
         lambda: server.descriptors() <= before + 3,
         f"about {before} descriptors in the main process, as before",

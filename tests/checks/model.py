@@ -141,6 +141,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     server.get("/page1.txt")
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
+    server.come_to_rest()
     before, kinds, processes = server.descriptors(), server.descriptor_kinds(), len(server.living())
     server.did(f"{count} clients stalled at once and were then served; then one more was")
     crowd = clients.stalled(server, count)
@@ -190,7 +191,7 @@ def stops_growing(server: Server, measure: Callable[[], int], serve: Callable[[]
         if before and now < before + FEW:
             return
         before = now
-    look_at = f"what does one of these {what} do once its client has been served?"
+    look_at = f"what does one of these {what} do once its client has been served, or has left?"
     server.fail(f"{what} end with their clients", f"{before} {what} live on", look_at=look_at)
 
 
@@ -242,10 +243,13 @@ def own_threads(server: Server, count: int = 50) -> None:
 
 
 def threads_return(server: Server, wave: int = 30) -> None:
-    server.did(f"{wave} clients at a time stalled and were then served, and the threads counted")
+    server.did(f"{wave} clients at a time stalled; every third one left, the others were served; threads were counted")
 
     def serve() -> None:
         crowd = clients.stalled(server, wave)
+        for number, (client, _, _) in enumerate(crowd[::3]):
+            (Client.close if number % 2 else Client.reset)(client)
+        crowd = [member for member in crowd if not member[0].closed]
         for client, _, rest in crowd:
             client.send(rest)
         for client, target, _ in crowd:
@@ -285,11 +289,31 @@ def gevent_loaded(server: Server) -> None:
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     server.come_to_rest()
-    task = server.launch.proc.task(server.main, server.main)
     # libev never sleeps without a time-out: ev_run(), MAX_BLOCKTIME. Other loops do.
-    if task and task.call in TIMEOUTS and timeout_of(server.launch.proc, task) == FOREVER:
+    sleepers = [task for task in server.tasks() if task.call in TIMEOUTS]
+    if sleepers and all(timeout_of(server.launch.proc, task) == FOREVER for task in sleepers):
         saw = "; ".join(evidence.where_it_stands(server.launch, server.clients))
         server.fail("the server sleeps in gevent's loop", saw, look_at="whose loop runs your code?")
+    server.leave()
+    cooperative(server)
+
+
+def napping(server: Server) -> set[int]:
+    """The threads that sleep for a time, in none of gevent's ways."""
+    return {task.tid for task in server.tasks() if task.call in ("nanosleep", "clock_nanosleep")}
+
+
+def cooperative(server: Server) -> None:
+    """While a greenlet naps the others go on: its thread is not put to sleep."""
+    server.did("a client asked for a file; looked at where the server sleeps until it was answered")
+    before = napping(server)
+    client = server.ask("/page1.txt")
+    server.until(lambda: client.replies or client.ended or napping(server) - before)
+    if napping(server) - before:
+        saw = "; ".join(evidence.where_it_stands(server.launch, server.clients))
+        server.fail(
+            "no greenlet puts the whole thread to sleep", saw, look_at="whose sleep() is it, time's or gevent's?"
+        )
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
