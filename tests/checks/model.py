@@ -295,25 +295,23 @@ def gevent_loaded(server: Server) -> None:
         saw = "; ".join(evidence.where_it_stands(server.launch, server.clients))
         server.fail("the server sleeps in gevent's loop", saw, look_at="whose loop runs your code?")
     server.leave()
-    cooperative(server)
+    cooperative(server, {task.tid for task in sleepers if "poll" in str(task.call) or "select" in str(task.call)})
 
 
-def napping(server: Server) -> set[int]:
-    """The threads that sleep for a time, in none of gevent's ways."""
-    return {task.tid for task in server.tasks() if task.call in ("nanosleep", "clock_nanosleep")}
-
-
-def cooperative(server: Server) -> None:
-    """While a greenlet naps the others go on: its thread is not put to sleep."""
+def cooperative(server: Server, loops: set[int]) -> None:
+    """While a greenlet naps the others go on: the thread that was in the loop is not put to sleep."""
     server.did("a client asked for a file; looked at where the server sleeps until it was answered")
-    before = napping(server)
     client = server.ask("/page1.txt")
-    server.until(lambda: client.replies or client.ended or napping(server) - before)
-    if napping(server) - before:
-        saw = "; ".join(evidence.where_it_stands(server.launch, server.clients))
-        server.fail(
-            "no greenlet puts the whole thread to sleep", saw, look_at="whose sleep() is it, time's or gevent's?"
-        )
+    naps: list[Task] = []
+
+    def answered() -> object:
+        naps.extend(task for task in server.tasks() if task.tid in loops and "nanosleep" in str(task.call))
+        return client.replies or client.ended or naps
+
+    server.until(answered)
+    if naps:
+        look_at = "whose sleep() is it, time's or gevent's?"
+        server.fail("no greenlet puts the whole thread to sleep", f"asleep in {naps[0].call}", look_at=look_at)
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
