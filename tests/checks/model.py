@@ -150,8 +150,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     for client, target, _ in crowd:
         server.serves(client, target)
     server.leave()
-    server.until(lambda: len(server.living()) <= processes)
-    server.get("/page1.txt")
+    clients.one_more(server, processes)
     server.must(
         lambda: server.descriptors() <= before + FEW,
         f"the parent's descriptors are back at about {before}",
@@ -167,8 +166,7 @@ def zombies_in_a_row(server: Server, count: int = 30) -> None:
     processes = len(server.living())
     for _ in range(count):
         server.get("/page1.txt")
-    server.until(lambda: len(server.living()) <= processes)
-    server.get("/page1.txt")
+    clients.one_more(server, processes)
     few_zombies(server)
 
 
@@ -220,8 +218,7 @@ def zombies_at_once(server: Server, count: int = 20) -> None:
         server.settle(lambda: len(server.zombies()) >= count - 1)
     server.settle(lambda: all(client.replies for client in server.clients))
     server.leave()
-    server.until(lambda: len(server.living()) <= processes)
-    server.get("/page1.txt")
+    clients.one_more(server, processes)
     few_zombies(server)
 
 

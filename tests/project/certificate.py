@@ -215,6 +215,7 @@ def main() -> int:
     steps = [step for step in STEPS if step[:2] in options.steps.split(",")]
     if options.page:
         return write_page()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it ends its loads too
     lost, count = 0, options.right or options.runs
     with tempfile.TemporaryDirectory() as folder:
         if options.right:
