@@ -184,8 +184,10 @@ def reset_in_answer(server: Server, count: int = 4) -> None:
 
 def one_more(server: Server, processes: int) -> None:
     """Let the server notice its dead: some look after theirs only when the next client comes."""
+    server.did("then one more came")
     server.until(lambda: len(server.living()) <= processes)
-    server.get("/page1.txt")
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
+    server.leave()
 
 
 def nothing_piles_up(server: Server, rounds: int = 5) -> None:
