@@ -29,6 +29,7 @@ from grader.sights import Sights
 
 TURNS = 2000
 SPIN = 5.0  # seconds of CPU time
+NAP = 0.05  # seconds; a sleep with a shorter time-out is a round of a loop
 AFTER_THE_FIRST = 0.2  # of both, and of the patience, once this submission has been caught by one of them
 
 RECEIVE = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")
@@ -265,6 +266,33 @@ class Prover:
             f"the server kept going round ({turns} turns, {spun:.1f} s of CPU time) "
             "and nothing changed: no socket, descriptor, process or thread"
         )
+
+
+class Rest:
+    """Watches one family until what it had begun is done: every thread sleeps on, or has gone to sleep so
+    many times since, or, where it never sleeps, has had CPU time for as many rounds and to tidy up.
+    """
+
+    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]], turns: int):
+        self.proc = proc
+        self.family = family
+        self.turns = turns
+        self.last = Look({}, {})
+        self.long: set[tuple[int, int]] = set()  # no nap by the time-outs as they were read after the last look
+        self.begun: dict[tuple[int, int], tuple[int, float]] = {}
+
+    def check(self) -> bool:
+        before, self.last = self.last, look(self.proc, self.family)
+        # A time-out that was read after a look is true of that sleep only if it has gone on until the next.
+        sleeping = self.long & self.last.asleep_since(before)
+        self.long = {key for key, task in self.last.tasks.items() if timeout_of(self.proc, task) > NAP}
+        return not [key for key in self.last.tasks if key not in sleeping and not self.has_gone_on(key)]
+
+    def has_gone_on(self, key: tuple[int, int]) -> bool:
+        task = self.last.tasks[key]
+        cpu = self.last.processes[task.pid].cpu
+        slept, spent = self.begun.setdefault(key, (task.voluntary, cpu))
+        return task.voluntary >= slept + self.turns or cpu >= spent + 0.15 + self.turns * 0.001
 
 
 def is_internal(proc: Proc, output_inode: int) -> Callable[[str], bool]:

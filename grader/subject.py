@@ -14,7 +14,7 @@ from grader.docroot import DocumentRoot
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
-from grader.proof import AFTER_THE_FIRST, Look, look, timeout_of
+from grader.proof import AFTER_THE_FIRST, Rest, look
 from grader.questions import Questions
 from grader.reply import Reply, difference
 from grader.story import Cast
@@ -310,24 +310,13 @@ class Server(Facts):
         return outcome.proven and self.prover.at_rest and not self.gone()
 
     def come_to_rest(self, turns: int = 5) -> None:
-        """Wait until what was begun is done: every thread sleeps on, or has gone to sleep so many times
-        since, or, where it never sleeps, has had CPU time for as many rounds and to tidy up."""
-        begun: dict[tuple[int, int], tuple[int, float]] = {}
-        last, not_soon = Look({}, {}), set()
+        """Wait until what was begun is done."""
+        rest = Rest(self.launch.proc, self.launch.family, turns)
 
         def resting() -> bool:
-            nonlocal last, not_soon
-            before, last = last, look(self.launch.proc, self.launch.family)
-            self.prover.sights.note(time.monotonic(), last.tasks)
-            # A time-out that was read after the last look is true of this sleep only if it went on until now.
-            sleep_on = not_soon & last.asleep_since(before)
-            not_soon = {key for key, task in last.tasks.items() if timeout_of(self.launch.proc, task) > 0.05}
-            for key, task in last.tasks.items():
-                cpu = last.processes[task.pid].cpu
-                slept, spent = begun.setdefault(key, (task.voluntary, cpu))
-                if key not in sleep_on and task.voluntary < slept + turns and cpu < spent + 0.15 + turns * 0.001:
-                    return False
-            return True
+            done = rest.check()
+            self.prover.sights.note(time.monotonic(), rest.last.tasks)
+            return done
 
         settled = self.until(resting, waiting.PATIENCE / (30 if self.manners.unsettled else 6))
         self.manners.unsettled = self.manners.unsettled or not settled

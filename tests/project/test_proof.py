@@ -745,6 +745,42 @@ def test_a_sleeper_that_goes_on_while_it_is_looked_at(tree, monkeypatch):
     assert looks(one) == ""
 
 
+def rest(tree, turns=5):
+    proc = MadeUpProc(tree.root)
+    return proof.Rest(proc, proc.processes, turns)
+
+
+def test_rest(tree):
+    """At rest is who sleeps on, has napped so many times, or has had CPU time for as many rounds."""
+    one = rest(tree.thread(PID, "pause"))
+    assert [one.check(), one.check()] == [False, True]
+    nap = ("clock_nanosleep", 0, 0, POINTER)
+    one = rest(tree.memory(PID, POINTER, 0.01).thread(PID, *nap, voluntary=7))
+    assert [one.check(), one.check()] == [False, False]
+    for voluntary in (11, 12):
+        tree.thread(PID, *nap, voluntary=voluntary)
+        assert one.check() == (voluntary == 12)
+    one = rest(tree.thread(PID, "running", state="R").process(PID, state="R", ticks=100))
+    assert [one.check(), one.check()] == [False, False]
+    tree.process(PID, state="R", ticks=100 + os.sysconf("SC_CLK_TCK"))
+    assert one.check()
+
+
+def test_one_that_leaves_its_nap_while_it_is_looked_at_is_not_at_rest(tree, monkeypatch):
+    """The time-out that was read then is not that of the sleep that was seen."""
+    nap = ("clock_nanosleep", 0, 0, POINTER)
+    naps = iter(range(8, 99))
+
+    def stale(pid, address):
+        tree.thread(PID, *nap, voluntary=next(naps))
+        return 1e12
+
+    one = rest(tree.memory(PID, POINTER, 0.01).thread(PID, *nap))
+    assert not one.check()
+    monkeypatch.setattr(one.proc, "timespec", stale)
+    assert [one.check(), one.check(), one.check()] == [False] * 3
+
+
 def test_a_nap_beyond_the_deadline(grading):
     """A server in a nap that ends long after the deadline is not waited for."""
     server = grading(BEGIN + LISTEN + "time.sleep(100_000)\n").start()
