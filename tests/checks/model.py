@@ -143,7 +143,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
     server.settle(lambda: server.client_descriptors() == 0)
     server.come_to_rest()
     before, kinds, processes = server.descriptors(), server.descriptor_kinds(), len(server.living())
-    server.did(f"{count} clients stalled at once and were then served; then one more was")
+    server.did(f"{count} clients stalled at once and were then served")
     crowd = clients.stalled(server, count)
     for client, _, rest in crowd:
         client.send(rest)
@@ -160,7 +160,7 @@ def descriptors_return(server: Server, count: int = 30) -> None:
 
 
 def zombies_in_a_row(server: Server, count: int = 30) -> None:
-    server.did(f"{count} clients were served one after the other, then one more")
+    server.did(f"{count} clients were served one after the other")
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
     processes = len(server.living())
@@ -204,7 +204,7 @@ def processes_return(server: Server, wave: int = 10) -> None:
 
 
 def zombies_at_once(server: Server, count: int = 20) -> None:
-    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")
+    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on")
     server.get("/page1.txt")
     server.settle(lambda: server.client_descriptors() == 0)
     processes = len(server.living())
