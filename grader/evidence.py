@@ -9,7 +9,7 @@ from grader import lines
 from grader.client import Client
 from grader.kernel import ESTABLISHED, Process, Task
 from grader.launch import Launch
-from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, socket_inode, timeout_of
+from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, Look, look, socket_inode, timeout_of
 from grader.sights import NO_DESCRIPTOR
 
 ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
@@ -62,6 +62,7 @@ class Moment:
 
     def __init__(self, launch: Launch, clients: list[Client], *, ask: bool = False):
         self.launch = launch
+        before = look(launch.proc, launch.family)
         self.family = launch.family()
         self.names = Names(launch, clients)
         self.places = [
@@ -70,6 +71,8 @@ class Moment:
             if process.state not in "ZX"
             for task in launch.proc.tasks(pid)
         ]
+        now = Look(self.family, {(place.task.pid, place.task.tid): place.task for place in self.places})
+        self.still = now.asleep_since(before)
         self.zombies = [process for process in self.family.values() if process.state in "ZX"]
         self.held = {p.process.pid: launch.proc.descriptors(p.process.pid) for p in self.places}
         listener = launch.listener
@@ -145,9 +148,11 @@ class Moment:
         return ""
 
     def waited_for(self) -> str:
-        """A thread that serves one client only, while others wait."""
-        main = next((place for place in self.places if place.task.tid == self.launch.pid), None)
-        on_client = [p for p in self.places if p.inode in self.names.clients and p.task.call in (*RECEIVE, *SEND)]
+        """A thread that serves one client only, while others wait. Who is about to go on does not wait: to start
+        a thread is to wait for it, for a moment."""
+        places = [place for place in self.places if (place.task.pid, place.task.tid) in self.still]
+        main = next((place for place in places if place.task.tid == self.launch.pid), None)
+        on_client = [p for p in places if p.inode in self.names.clients and p.task.call in (*RECEIVE, *SEND)]
         others = f"; meanwhile {backlog_words(self.backlog[0].unread)}" if self.backlog else ""
         if main in on_client and (others or len(self.names.clients) > 1):
             client = self.names.clients[main.inode]  # type: ignore[index, union-attr]
