@@ -9,7 +9,7 @@ from grader import lines
 from grader.client import Client
 from grader.kernel import ESTABLISHED, Process, Task
 from grader.launch import Launch
-from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, Look, look, socket_inode, timeout_of
+from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, Look, socket_inode, timeout_of
 from grader.sights import NO_DESCRIPTOR
 
 ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
@@ -58,11 +58,11 @@ class Place:
 
 class Moment:
     """All that is known of a server at one moment. What the kernel says is read first; then the server's Python
-    is asked for its lines, if it is to be (`ask`): a server that was asked is good for nothing else."""
+    is asked for its lines, if it is to be (`ask`): a server that was asked is good for nothing else. `before`: a
+    look just before, without which nobody is known to have slept on."""
 
-    def __init__(self, launch: Launch, clients: list[Client], *, ask: bool = False):
+    def __init__(self, launch: Launch, clients: list[Client], *, before: Look | None = None, ask: bool = False):
         self.launch = launch
-        before = look(launch.proc, launch.family)
         self.family = launch.family()
         self.names = Names(launch, clients)
         self.places = [
@@ -72,7 +72,7 @@ class Moment:
             for task in launch.proc.tasks(pid)
         ]
         now = Look(self.family, {(place.task.pid, place.task.tid): place.task for place in self.places})
-        self.still = now.asleep_since(before)
+        self.still = now.asleep_since(before) if before else set()
         self.zombies = [process for process in self.family.values() if process.state in "ZX"]
         self.held = {p.process.pid: launch.proc.descriptors(p.process.pid) for p in self.places}
         listener = launch.listener

@@ -285,13 +285,16 @@ class Rest:
         before, self.last = self.last, look(self.proc, self.family)
         # A time-out that was read after a look is true of that sleep only if it has gone on until the next.
         sleeping = self.long & self.last.asleep_since(before)
-        self.long = {key for key, task in self.last.tasks.items() if timeout_of(self.proc, task) > NAP}
-        return not [key for key in self.last.tasks if key not in sleeping and not self.has_gone_on(key)]
+        tasks = self.last.tasks.items()
+        self.long = {key for key, task in tasks if task.state == "S" and timeout_of(self.proc, task) > NAP}
+        for key, task in tasks:
+            self.begun.setdefault(key, (task.voluntary, self.last.processes[task.pid].cpu))
+        return all(key in sleeping or self.has_gone_on(key) for key in self.last.tasks)
 
     def has_gone_on(self, key: tuple[int, int]) -> bool:
         task = self.last.tasks[key]
+        slept, spent = self.begun[key]
         cpu = self.last.processes[task.pid].cpu
-        slept, spent = self.begun.setdefault(key, (task.voluntary, cpu))
         return task.voluntary >= slept + self.turns or cpu >= spent + 0.15 + self.turns * 0.001
 
 

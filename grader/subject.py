@@ -171,10 +171,11 @@ class Server(Facts):
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
         self.failed_at = time.monotonic()
-        self.prover.sights.note(self.failed_at, look(self.launch.proc, self.launch.family).tasks)
+        before = look(self.launch.proc, self.launch.family)
+        self.prover.sights.note(self.failed_at, before.tasks)
         named = [client for client in self.known if f"{client.name} " in f"{saw} {expected} ".replace(":", " ")]
         self.cast.keep([*(clients or []), *named])
-        moment = evidence.Moment(self.launch, self.known, ask=True)
+        moment = evidence.Moment(self.launch, self.known, before=before, ask=True)
         give_up = time.monotonic() + 1
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
         printed = self.launch.output.text(self.printed_before)
@@ -279,11 +280,11 @@ class Server(Facts):
             )
         return reply
 
-    def probe(self, count: int = 2) -> None:
+    def probe(self, count: int = 2, look_at: Questions = "what did the clients before leave behind?") -> None:
         """After whatever was done: the next clients are served."""
-        self.did("then new clients came")
+        self.did("then new clients came" if count > 1 else "then one more came")
         for _ in range(count):
-            self.serves(self.ask("/small.bin"), "/small.bin", look_at="what did the clients before leave behind?")
+            self.serves(self.ask("/small.bin"), "/small.bin", look_at=look_at)
             self.leave()
 
     def end_by(self, number: signal.Signals) -> None:

@@ -184,10 +184,8 @@ def reset_in_answer(server: Server, count: int = 4) -> None:
 
 def one_more(server: Server, processes: int) -> None:
     """Let the server notice its dead: some look after theirs only when the next client comes."""
-    server.did("then one more came")
     server.until(lambda: len(server.living()) <= processes)
-    server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
-    server.leave()
+    server.probe(1, questions.ALONE)
 
 
 def nothing_piles_up(server: Server, rounds: int = 5) -> None:

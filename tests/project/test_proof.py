@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from made_up import NUMBERS, MadeUpProc, Tree
@@ -13,7 +14,7 @@ from made_up import NUMBERS, MadeUpProc, Tree
 from grader import evidence, proof
 from grader.client import request
 from grader.kernel import Proc, Task
-from grader.proof import FOREVER, SPIN, TURNS, Prover, Sockets, is_internal, timeout_of
+from grader.proof import FOREVER, SPIN, TURNS, Look, Prover, Sockets, is_internal, look, timeout_of
 
 pytestmark = pytest.mark.skipif(not NUMBERS, reason="the numbers of this machine's system calls are not known")
 
@@ -700,6 +701,18 @@ def test_is_stuck(grading, name):
     assert outcome.why.startswith(AT_REST) and server.prover.at_rest
     stood = evidence.where_it_stands(server.launch, server.known)
     assert any(re.search(place, line) for line in stood), stood
+
+
+def test_a_cause_is_named_of_those_who_slept_on(grading):
+    """Who has run since the look before may be about to go on: nothing is said of what it waits for."""
+    server = grading(BEGIN + IS_STUCK["wait4"][0]).start()
+    server.client().send(request("/")[:-2])
+    asking = server.ask("/")
+    assert not server.until(lambda: asking.received)
+    still = look(server.launch.proc, server.launch.family)
+    ran = Look(still.processes, {key: replace(task, switches=-1) for key, task in still.tasks.items()})
+    causes = [evidence.Moment(server.launch, server.known, before=before).cause("", []) for before in (still, ran)]
+    assert causes[0].startswith("the main thread waits for a child") and causes[1] == ""
 
 
 def test_stuck_in_send(grading):
