@@ -12,6 +12,7 @@ See step 7 connect anew for every request (in bash):
 """
 
 import argparse
+import io
 import mimetypes
 import os
 import re
@@ -19,69 +20,85 @@ import resource
 import select
 import signal
 import socket
+import stat
 import time
-from pathlib import Path
+from errno import EAGAIN, ECONNABORTED, EHOSTUNREACH, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, EPROTO
 from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
+BODY = re.compile(rb"\r\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)", re.I)
 BLANK_LINE = b"\r\n\r\n"
 HEAD_LIMIT = 65536  # bytes
-NAP = 0.01  # seconds
+SMALL = 16384  # bytes; up to here read() and send() cost less than sendfile()
+# What the next try may not meet again, says accept(2): nobody there, a network that failed, no room.
+PASSING = {EAGAIN, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTUNREACH, EMFILE, ENFILE, ENOBUFS, ENOMEM}
 
 
 def parse(head):
-    """Return the method and the target of a request head, or None and None if it is no HTTP."""
+    """Return the method and the target (bytes) of a request head, or None and None if it is no HTTP.
+
+    A head is bytes, without the blank line that ends it.
+    """
     match = HEAD.fullmatch(head)
     return match.groups() if match else (None, None)
 
 
 def resolve(root, target):
-    """Return the path of the regular file under the root that a target names, or None."""
+    """Return the path (bytes) that a target (bytes, as it was sent) names, or None if that is no name.
+
+    The root is bytes too, and ends in a slash.
+    """
+    name = unquote_to_bytes(target.partition(b"?")[0])
+    name += b"index.html" if name.endswith(b"/") else b""
+    return None if b"\0" in name or b".." in name.split(b"/") else root + name
+
+
+def load(root, path):
+    """Open the regular file at a path, if it lies under the root; return None if there is none to be had.
+
+    Return what is to be sent: bytes, then a file that follows them, and how much of it (0: nothing follows).
+    """
     try:
-        name = unquote_to_bytes(target.partition(b"?")[0]).decode()
-        if name.endswith("/"):
-            name += "index.html"
-        # The dot keeps "/name" from being absolute; realpath() follows every ".." and symbolic link.
-        path = Path(os.path.realpath(root / f".{name}", strict=True))
-        # A regular file, since to open a FIFO is to wait for its writer.
-        servable = path.is_relative_to(root) and path.is_file() and os.access(path, os.R_OK)
-    except (OSError, ValueError):  # there is no such file; or it is no name: a NUL byte, no UTF-8
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a FIFO would wait for its writer
+    except OSError as error:
+        if error.errno in PASSING:  # the file may well be there
+            raise
         return None
-    return path if servable else None
+    status, place = os.fstat(fd), os.readlink(b"/proc/self/fd/%d" % fd)  # where every link has led
+    if not stat.S_ISREG(status.st_mode) or not place.startswith(root):
+        os.close(fd)
+        return None
+    if status.st_size > SMALL:
+        return b"", open(fd, "rb", buffering=0), status.st_size
+    data = os.read(fd, status.st_size)
+    os.close(fd)
+    return data, io.BytesIO(), 0
 
 
 def respond(root, head, last):
-    """Return the bytes that begin the answer, then the open file that follows them (or None) and its size."""
+    """Return the answer to a head: bytes, then a file that follows them, and how much of it."""
     method, target = parse(head)
     path = resolve(root, target) if method == b"GET" else None
-    if method is None:
-        status = "400 Bad Request"
-    elif method != b"GET":
-        status = "501 Not Implemented"
-    else:
-        status = "200 OK" if path else "404 Not Found"
-    text = "" if path else f"{status}\n"
-    file = open(path, "rb") if path else None
-    size = os.fstat(file.fileno()).st_size if file else 0
-    kind = mimetypes.types_map.get(path.suffix, "application/octet-stream") if path else "text/plain"
-    lines = (
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {kind}",
-        f"Content-Length: {size + len(text)}",
-        f"Connection: {'close' if last else 'keep-alive'}",
-    )
-    return "\r\n".join([*lines, "", text]).encode(), file, size
+    found = load(root, path) if path else None
+    status = "200 OK" if found else "404 Not Found"
+    if method != b"GET":
+        status = "501 Not Implemented" if method else "400 Bad Request"
+    data, file, size = found or (f"{status}\n".encode(), io.BytesIO(), 0)
+    suffix = path.rpartition(b".")[2].decode("latin-1") if found else "txt"
+    kind = mimetypes.types_map.get(f".{suffix}", "application/octet-stream")
+    fields = f"Content-Type: {kind}\r\nContent-Length: {len(data) + size}\r\nConnection: "
+    return f"HTTP/1.1 {status}\r\n{fields}{'close' if last else 'keep-alive'}\r\n\r\n".encode() + data, file, size
 
 
 def is_last(head):
     """Tell whether the connection ends with the answer to this head [RFC 9112, 9.3]."""
-    # TODO 3: look at the version, at Connection, at a body, at what is no HTTP.
+    # A body would have to be read before the next head could be; what is no HTTP may end anywhere.
+    if BODY.search(head) or parse(head)[0] is None:
+        return True
+    # TODO 3: look at the version, and at Connection, a list of options.
     # BEGIN SOLUTION
-    version = head.partition(b"\r\n")[0][-8:]
-    # Connection is a list of options; a body would have to be read before the next head could be.
     close = re.search(rb"\r\nconnection:(?:[^\r\n]*,)?[ \t]*close[ \t]*(?:,|\r|$)", head, re.I)
-    body = re.search(rb"\r\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)", head, re.I)
-    return version != b"HTTP/1.1" or bool(close or body) or parse(head)[0] is None
+    return bool(close) or not head.partition(b"\r\n")[0].endswith(b"HTTP/1.1")
     # END SOLUTION
 
 
@@ -92,8 +109,8 @@ class Connection:
         sock.setblocking(False)  # accept() does not hand that down from the listener
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # do not wait for an ACK
         self.sock, self.root = sock, root
-        self.inbox, self.outbox = b"", memoryview(b"")
-        self.file, self.left = None, 0  # what follows the outbox: a file, and how much of it is left to send
+        self.inbox, self.outbox = b"", b""
+        self.file, self.left = io.BytesIO(), 0  # after the outbox: a file, and how much of it is left
         self.answering = self.closed = False
 
     def advance(self):
@@ -124,15 +141,15 @@ class Connection:
         # BEGIN SOLUTION
         head, _, self.inbox = self.inbox.partition(BLANK_LINE)
         self.last = is_last(head)
-        data, self.file, self.left = respond(self.root, head, self.last)
-        self.outbox, self.answering = memoryview(data), True
+        self.outbox, self.file, self.left = respond(self.root, head, self.last)
+        self.answering = True
         # END SOLUTION
 
     def send(self):
         """Send as much of the answer as the kernel has room for; then close, or go on."""
         if self.outbox:
-            more = socket.MSG_MORE if self.left else 0  # what follows may share the packet
-            self.outbox = self.outbox[self.sock.send(self.outbox, more) :]
+            # What follows may share the packet.
+            self.outbox = self.outbox[self.sock.send(self.outbox, socket.MSG_MORE if self.left else 0) :]
         if self.left and not self.outbox:
             sent = os.sendfile(self.sock.fileno(), self.file.fileno(), None, self.left)
             self.left -= sent
@@ -142,8 +159,7 @@ class Connection:
             # TODO 4: the answer is sent: what is to be closed, what comes next?
             # BEGIN SOLUTION
             self.answering = False
-            if self.file:
-                self.file.close()
+            self.file.close()
             if self.last:
                 self.close()
             elif BLANK_LINE in self.inbox:  # requests may come without waiting for the answers
@@ -151,18 +167,19 @@ class Connection:
             # END SOLUTION
 
     def close(self):
-        """Close the connection, and the file if there is one."""
+        """Close the connection and the file."""
         self.closed = True
         self.sock.close()
-        if self.file:
-            self.file.close()
+        self.file.close()
 
 
 def accept(listener):
     """Return the connection to the next client, or None if there is none."""
     try:
         return listener.accept()[0]
-    except OSError:  # BlockingIOError, mostly; or that client has left, or there is no descriptor for it
+    except OSError as error:  # BlockingIOError, mostly
+        if error.errno not in PASSING:
+            raise
         return None
 
 
@@ -188,7 +205,7 @@ def serve_forever(listener, root):
                 connections[sock.fileno()] = Connection(sock, root)
                 epoll.register(sock, select.EPOLLIN)
             else:  # no descriptor for a client that waits: the epoll would say so again and again
-                time.sleep(NAP)
+                time.sleep(0.01)
         # END SOLUTION
 
 
@@ -197,15 +214,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default=7890, type=int)
-    parser.add_argument("--root", default=Path(__file__).resolve().parents[2] / "html", type=Path)
+    parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), "../../html"))
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the server at once, as SIGTERM does
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a descriptor for every client
+    # A descriptor for every client: as many as one may have, so the soft limit is the hard one.
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
     # create_server() sets SO_REUSEADDR: one may listen again while old connections are in TIME_WAIT.
     with socket.create_server((args.host, args.port), backlog=socket.SOMAXCONN) as listener:
         print("http://{}:{}/".format(*listener.getsockname()), flush=True)
-        serve_forever(listener, args.root.resolve())
+        serve_forever(listener, os.path.join(os.path.realpath(os.fsencode(args.root)), b""))
 
 
 if __name__ == "__main__":

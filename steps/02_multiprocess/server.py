@@ -12,70 +12,85 @@ See step 1 fail: a client that connects and says nothing keeps everybody waiting
 """
 
 import argparse
-import ctypes
+import io
 import mimetypes
 import multiprocessing
 import os
 import re
 import signal
 import socket
+import stat
 import time
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from contextlib import suppress
+from errno import EAGAIN, ECONNABORTED, EHOSTUNREACH, EMFILE, ENETDOWN, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, EPROTO
 from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.\d(?:\r\n[^\s:]+:[^\r\n]*)*")  # RFC 9112, sections 2 to 5
 BLANK_LINE = b"\r\n\r\n"
 HEAD_LIMIT = 65536  # bytes
-LIBC, PR_SET_PDEATHSIG = ctypes.CDLL(None), 1  # prctl(2), which Python does not offer
+SMALL = 16384  # bytes; up to here read() and send() cost less than sendfile()
+# What the next try may not meet again, says accept(2): nobody there, a network that failed, no room.
+PASSING = {EAGAIN, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTUNREACH, EMFILE, ENFILE, ENOBUFS, ENOMEM}
 
 
 def parse(head):
-    """Return the method and the target of a request head, or None and None if it is no HTTP."""
+    """Return the method and the target (bytes) of a request head, or None and None if it is no HTTP.
+
+    A head is bytes, without the blank line that ends it.
+    """
     match = HEAD.fullmatch(head)
     return match.groups() if match else (None, None)
 
 
 def resolve(root, target):
-    """Return the path of the regular file under the root that a target names, or None."""
+    """Return the path (bytes) that a target (bytes, as it was sent) names, or None if that is no name.
+
+    The root is bytes too, and ends in a slash.
+    """
+    name = unquote_to_bytes(target.partition(b"?")[0])
+    name += b"index.html" if name.endswith(b"/") else b""
+    return None if b"\0" in name or b".." in name.split(b"/") else root + name
+
+
+def load(root, path):
+    """Open the regular file at a path, if it lies under the root; return None if there is none to be had.
+
+    Return what is to be sent: bytes, then a file that follows them, and how much of it (0: nothing follows).
+    """
     try:
-        name = unquote_to_bytes(target.partition(b"?")[0]).decode()
-        if name.endswith("/"):
-            name += "index.html"
-        # The dot keeps "/name" from being absolute; realpath() follows every ".." and symbolic link.
-        path = Path(os.path.realpath(root / f".{name}", strict=True))
-        # A regular file, since to open a FIFO is to wait for its writer.
-        servable = path.is_relative_to(root) and path.is_file() and os.access(path, os.R_OK)
-    except (OSError, ValueError):  # there is no such file; or it is no name: a NUL byte, no UTF-8
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a FIFO would wait for its writer
+    except OSError as error:
+        if error.errno in PASSING:  # the file may well be there
+            raise
         return None
-    return path if servable else None
+    status, place = os.fstat(fd), os.readlink(b"/proc/self/fd/%d" % fd)  # where every link has led
+    if not stat.S_ISREG(status.st_mode) or not place.startswith(root):
+        os.close(fd)
+        return None
+    if status.st_size > SMALL:
+        return b"", open(fd, "rb", buffering=0), status.st_size
+    data = os.read(fd, status.st_size)
+    os.close(fd)
+    return data, io.BytesIO(), 0
 
 
 def respond(root, head):
-    """Return the bytes that begin the answer, then the open file that follows them (or None) and its size."""
+    """Return the answer to a head: bytes, then a file that follows them, and how much of it."""
     method, target = parse(head)
     path = resolve(root, target) if method == b"GET" else None
-    if method is None:
-        status = "400 Bad Request"
-    elif method != b"GET":
-        status = "501 Not Implemented"
-    else:
-        status = "200 OK" if path else "404 Not Found"
-    text = "" if path else f"{status}\n"
-    file = open(path, "rb") if path else None
-    size = os.fstat(file.fileno()).st_size if file else 0
-    kind = mimetypes.types_map.get(path.suffix, "application/octet-stream") if path else "text/plain"
-    lines = (
-        f"HTTP/1.1 {status}",
-        f"Content-Type: {kind}",
-        f"Content-Length: {size + len(text)}",
-        "Connection: close",
-    )
-    return "\r\n".join([*lines, "", text]).encode(), file, size
+    found = load(root, path) if path else None
+    status = "200 OK" if found else "404 Not Found"
+    if method != b"GET":
+        status = "501 Not Implemented" if method else "400 Bad Request"
+    data, file, size = found or (f"{status}\n".encode(), io.BytesIO(), 0)
+    suffix = path.rpartition(b".")[2].decode("latin-1") if found else "txt"
+    kind = mimetypes.types_map.get(f".{suffix}", "application/octet-stream")
+    fields = f"Content-Type: {kind}\r\nContent-Length: {len(data) + size}\r\nConnection: "
+    return f"HTTP/1.1 {status}\r\n{fields}close\r\n\r\n".encode() + data, file, size
 
 
 def read_head(connection):
-    """Read a request head up to its blank line; return b"" if the client ends or overdoes it before."""
+    """Return a request head without its blank line; or b"" if the client ends before, or overdoes it."""
     inbox = b""
     while BLANK_LINE not in inbox:  # TCP carries a stream of bytes: a head may come in any number of pieces
         data = connection.recv(65536) if len(inbox) <= HEAD_LIMIT else b""
@@ -90,7 +105,7 @@ def serve_client(connection, root):
     with connection, suppress(OSError):  # a client may vanish at any moment
         if head := read_head(connection):
             data, file, size = respond(root, head)
-            with file or nullcontext():
+            with file:
                 connection.sendall(data)
                 if size:
                     connection.sendfile(file, count=size)
@@ -101,23 +116,28 @@ def accept(listener):
     while True:
         try:
             return listener.accept()[0]
-        except OSError:  # that client has left, or there is no descriptor for it until another leaves
-            time.sleep(0.1)
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            time.sleep(0.1)  # by then a client may have left, and given its descriptor back
 
 
 def serve_child(listener, connection, root):
     """Serve one client, in a process of its own."""
     # TODO 3: let go of what a child has no use for.
     raise NotImplementedError("TODO 3: let go of what a child has no use for.")
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a child ends with its parent, whatever ends that
-    if os.getppid() == multiprocessing.parent_process().pid:  # and that has not happened yet
-        serve_client(connection, root)
+    serve_client(connection, root)
 
 
-def bury(*_):
+def reap(*_):
     """Wait for the children that have ended, zombies until then; one SIGCHLD may stand for several."""
-    # TODO 4: collect all that have ended, and wait for no other.
-    raise NotImplementedError("TODO 4: collect all that have ended, and wait for no other.")
+    # TODO 4: reap all that have ended, and wait for no other.
+    raise NotImplementedError("TODO 4: reap all that have ended, and wait for no other.")
+
+
+def stop(number, _):
+    """End as Python ends, so that multiprocessing ends the children too: they are daemons."""
+    raise SystemExit(128 + number)
 
 
 def serve_forever(listener, root):
@@ -125,7 +145,9 @@ def serve_forever(listener, root):
     # A forked child simply has the sockets. Python 3.14 does not fork unless asked to, because a fork
     # copies the locks that other threads hold; here there are no other threads.
     fork = multiprocessing.get_context("fork")
-    signal.signal(signal.SIGCHLD, bury)
+    signal.signal(signal.SIGCHLD, reap)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     while True:
         connection = accept(listener)
         # TODO 1: start a child that serves the client; go on if there can be none.
@@ -139,13 +161,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default=7890, type=int)
-    parser.add_argument("--root", default=Path(__file__).resolve().parents[2] / "html", type=Path)
+    parser.add_argument("--root", default=os.path.join(os.path.dirname(__file__), "../../html"))
     args = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the server at once, as SIGTERM does
     # create_server() sets SO_REUSEADDR: one may listen again while old connections are in TIME_WAIT.
     with socket.create_server((args.host, args.port), backlog=socket.SOMAXCONN) as listener:
         print("http://{}:{}/".format(*listener.getsockname()), flush=True)
-        serve_forever(listener, args.root.resolve())
+        serve_forever(listener, os.path.join(os.path.realpath(os.fsencode(args.root)), b""))
 
 
 if __name__ == "__main__":
