@@ -25,7 +25,6 @@ from grader.report import files
 from grader.report.text import in_a_line
 
 MOST_AGAIN = 0.2  # of the planned runs may be done again: a noisy machine would double the time
-FINEST = 1  # seconds: wrk takes no shorter ones, and in fewer a clock tick is more than a per cent
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,13 +36,9 @@ class Parser(argparse.ArgumentParser):
 
 def whole(text: str) -> int:
     """A whole number from 1 on."""
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-whole.__name__ = "number from 1 on:"  # argparse: "invalid ... value"
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,7 +51,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--peers", default="all", help="all, none, or nginx,granian (all)")
     parser.add_argument("--rounds", type=whole, default=3, help="how often each server is measured (3)")
-    parser.add_argument("--seconds", type=whole, default=1, help="how long each time (1)")
+    parser.add_argument(
+        "--seconds", type=whole, default=1, help="how long each time (1, since the clock ticks in 10 ms)"
+    )
     parser.add_argument("--clients", type=whole, default=32, help="connections at once (32)")
     parser.add_argument("--python", default=sys.executable, metavar="PROGRAM", help="the interpreter of the servers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON (bench/result.schema.json)")

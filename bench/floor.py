@@ -4,6 +4,7 @@ It parses nothing and opens nothing: what it costs is what CPython and the kerne
 Python that also does its work costs more.
 """
 
+import random
 import select
 import socket
 import sys
@@ -46,8 +47,6 @@ def serve(port: int, size: int, long: bool) -> None:
 
 def constant(size: int) -> bytes:
     """The bytes of a file that is served: fixed, and no two stretches of them alike."""
-    import random
-
     return random.Random(size).randbytes(size)
 
 
