@@ -8,6 +8,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until there
 
 import argparse
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -51,9 +52,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--peers", default="all", help="all, none, or nginx,granian (all)")
     parser.add_argument("--rounds", type=whole, default=3, help="how often each server is measured (3)")
-    parser.add_argument(
-        "--seconds", type=whole, default=1, help="how long each time (1, since the clock ticks in 10 ms)"
-    )
+    parser.add_argument("--seconds", type=whole, default=1, help="how long each time (1)")
     parser.add_argument("--clients", type=whole, default=32, help="connections at once (32)")
     parser.add_argument("--python", default=sys.executable, metavar="PROGRAM", help="the interpreter of the servers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it as JSON (bench/result.schema.json)")
@@ -72,12 +71,13 @@ def prepared(options: argparse.Namespace) -> Result:
     """What will be measured. Raises CannotMeasure or CannotGrade with what to do."""
     if why := bad_patience() or (options.json and files.why_not_writable(options.json)):
         raise CannotMeasure(why)
+    python = os.path.abspath(shutil.which(options.python) or options.python)  # a server works in a folder of its own
     sizes = sorted({plan.size_named(text) for text in options.sizes.split(",")})
     steps = servers.of_steps(steps_named(options.steps, options.submission), options.submission)
     peers = servers.peers_named(options.peers)
-    versions = {"wrk": load.version()} | servers.versions(options.python)
-    left_out = [why for peer in peers if (why := servers.missing(peer, versions, options.python))]
-    peers = [peer for peer in peers if not servers.missing(peer, versions, options.python)]
+    versions = {"wrk": load.version()} | servers.versions(python)
+    left_out = [why for peer in peers if (why := servers.missing(peer, versions, python))]
+    peers = [peer for peer in peers if not servers.missing(peer, versions, python)]
     groups, silent = plan.groups([*peers, *steps], sizes, options.mode)
     return Result(
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -87,7 +87,7 @@ def prepared(options: argparse.Namespace) -> Result:
         options.seconds,
         options.clients,
         pair(),
-        options.python,
+        python,
         str(options.submission or ""),
         versions,
     )
@@ -96,7 +96,7 @@ def prepared(options: argparse.Namespace) -> Result:
 def announce(result: Result, console: Console) -> None:
     """What is to come, before it begins."""
     for line in result.left_out:
-        console.print(in_a_line(line))
+        console.print(in_a_line(line), soft_wrap=True)
     server, wrk = result.processors
     where = "on one processor each" if server != wrk else "on the one processor that there is: read with care"
     needed = plan.seconds_needed(len(result.cells), result.rounds, result.seconds)
@@ -170,8 +170,10 @@ def main() -> int:
     table.show(result, console)
     if options.json:
         files.write_whole(options.json, records.render(result))
-        console.print(in_a_line(f"written: {options.json}"))
-    return 130 if result.interrupted else 0
+        console.print(in_a_line(f"written: {options.json}"), soft_wrap=True)
+    if result.interrupted:
+        return 130
+    return 0 if any(cell.runs for cell in result.cells) else 1
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import platform
 import socket
 import sys
 from importlib import metadata
+from wsgiref.util import FileWrapper
 
 BACKLOG = 1024
 PIECE = 1 << 16  # bytes: what is no larger is read in one go
@@ -51,7 +52,11 @@ def waitress(port: int, long: bool) -> None:
 def cheroot(port: int, long: bool) -> None:
     from cheroot import wsgi
 
-    wsgi.Server(("127.0.0.1", port), application, request_queue_size=BACKLOG).safe_start()
+    def in_pieces(environ, start_response):
+        """What it cannot send at once it copies, again and again."""
+        return application({**environ, "wsgi.file_wrapper": FileWrapper}, start_response)
+
+    wsgi.Server(("127.0.0.1", port), in_pieces, request_queue_size=BACKLOG).safe_start()
 
 
 def gevent(port: int, long: bool) -> None:

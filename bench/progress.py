@@ -26,7 +26,7 @@ class Watch:
         if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
             columns = TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[left]} left")
             self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("", total=runs, left="")
+            self.task = self.bar.add_task("", total=runs, left=span(runs * seconds))
             self.bar.start()
 
     @property

@@ -101,10 +101,11 @@ def complaints(cell: Cell) -> list[str]:
 def show(result: Result, console: Console) -> None:
     for group in result.groups:
         console.print(Text(f"\n{size_words(group.size)}, {MODES[group.mode]}", style="bold"))
-        console.print(measured(group))
+        if any(cell.runs for cell in group.cells):
+            console.print(measured(group))
         for cell in group.cells:
             for line in complaints(cell):
-                console.print(Text(line, style="red"))
+                console.print(Text(line, style="red"), soft_wrap=True)
         if any(cell.runs for cell in group.ours) and sum(bool(cell.runs) for cell in group.peers) > 1:
             console.print()
             console.print(compared(group))
