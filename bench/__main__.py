@@ -169,7 +169,11 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)  # what there is will be shown and written
     table.show(result, console)
     if options.json:
-        files.write_whole(options.json, records.render(result))
+        try:
+            files.write_whole(options.json, records.render(result))
+        except OSError as error:
+            print(in_a_line(f"--json: {options.json} could not be written: {error.strerror}"), file=sys.stderr)
+            return 2
         console.print(in_a_line(f"written: {options.json}"), soft_wrap=True)
     if result.interrupted:
         return 130
