@@ -107,7 +107,7 @@ class Grading:
         return server
 
     def subject(self, launch: Launch) -> Server:
-        server = Server(launch, self.root, self.manners, long=self.long)
+        server = Server(launch, self.root, self.manners, self.notes, long=self.long)
         self.stage.append(server)
         return server
 

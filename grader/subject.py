@@ -38,10 +38,12 @@ class Manners:
 class Server(Facts):
     """One started server. `long` tells whether its step keeps connections open (contract, section 4)."""
 
-    def __init__(self, launch: Launch, root: DocumentRoot, manners: Manners, *, long: bool):
+    def __init__(self, launch: Launch, root: DocumentRoot, manners: Manners, notes: list[str], *, long: bool):
+        """notes: where to put what costs no points, and is to be said beside the check that runs."""
         super().__init__(launch, root)
         self.long = long
         self.manners = manners
+        self.notes = notes
         self.told: list[str] = []
         self.begin_story()
 

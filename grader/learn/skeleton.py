@@ -18,15 +18,21 @@ class BadMarksError(Exception):
     """The marks in a solution do not pair up."""
 
 
-def cut(solution: str) -> str:
-    """Return the skeleton of a solution; both are program texts."""
+def cut(solution: str, first: int = 1) -> str:
+    """Return the skeleton of a solution; both are program texts. first: the TODOs before it are filled."""
     blocks = list(BLOCK.finditer(solution))
     if not blocks or len(MARK.findall(solution)) != 3 * len(blocks):
         raise BadMarksError("a block is # TODO n: sentence, # BEGIN SOLUTION, lines, # END SOLUTION")
     numbers = sorted(int(block["number"]) for block in blocks)
     if numbers != list(range(1, len(blocks) + 1)):
         raise BadMarksError(f"the TODOs are numbered {numbers}, not 1 to {len(blocks)}")
-    return BLOCK.sub(r'\g<indent># \g<todo>\n\g<indent>raise NotImplementedError("\g<todo>")\n', solution)
+
+    def task(block: re.Match[str]) -> str:
+        if int(block["number"]) < first:
+            return block["solution"]
+        return f'{block["indent"]}# {block["todo"]}\n{block["indent"]}raise NotImplementedError("{block["todo"]}")\n'
+
+    return BLOCK.sub(task, solution)
 
 
 def held_by_git(path: Path) -> bool:

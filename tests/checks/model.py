@@ -12,6 +12,7 @@ from grader.subject import Server
 from tests.checks import clients, questions
 
 MANY_WAKES = 50  # a second; a few are no use of CPU
+MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 
 
@@ -218,6 +219,9 @@ def zombies_at_once(server: Server, count: int = 20) -> None:
         server.settle(lambda: len(server.zombies()) >= count - 1)
     server.settle(lambda: all(client.replies for client in server.clients))
     server.leave()
+    if not server.comes(lambda: len(server.zombies()) <= FEW, 1):
+        left = len(server.zombies())
+        server.notes.append(f"no point is lost by it, but {left} dead children stayed zombies until one more client came")
     clients.one_more(server, processes)
     few_zombies(server)
 
@@ -352,6 +356,7 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
     server.settle(lambda: all(map(server.has_read, server.clients)))
     if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
         server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN)
+    began, spent = time.monotonic(), server.cpu()
     for _ in range(samples):
         server.pump(0.001)
         for task in server.tasks():
@@ -361,6 +366,9 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
             if task.call and task.call.startswith("epoll"):
                 saw = f"asleep in {task.call}"
                 server.fail("each socket is asked in turn, without epoll", saw, look_at=questions.IN_TURN)
+    used = (server.cpu() - spent) / (time.monotonic() - began)
+    if used > MUCH_CPU:
+        server.notes.append(f"no point is lost by it, but it used {used:.1f} s of CPU time a second while nobody spoke")
 
 
 def watched(server: Server) -> dict[int, int]:
