@@ -1,5 +1,7 @@
 """A sample of the corpus: right servers get 100 points, wrong ones lose those of a check that names them.
 
+And every TODO left undone, one at a time: it costs points, or it is said beside them.
+
 The whole corpus against every check takes many minutes and has a command of its own; here are a few of each
 step, always the same ones for the same corpus.
 """
@@ -11,6 +13,8 @@ import corpus
 import pytest
 import tools
 from tools import STEPS
+
+from grader.learn.skeleton import BLOCK
 
 RIGHT, WRONG = 2, 4
 
@@ -26,16 +30,30 @@ def options(kind, entry):
     return () if kind == "right" else ("-k", " or ".join(["answers", *entry.caught_by]))
 
 
+def undone(step, number):
+    """A solution in which nothing is done for one TODO."""
+
+    def block(found):
+        return f"{found['indent']}pass\n" if int(found["number"]) == number else found["solution"]
+
+    return BLOCK.sub(block, tools.solution(step))
+
+
 @pytest.fixture(scope="module")
 def graded(request, tmp_path_factory):
     """(kind, step, number) -> the server and its grading, which goes on in the background, two at a time."""
     workers = ThreadPoolExecutor(2)
 
     def grade(kind, step, number):
-        entry = sample(kind, step, number + 1)[number]
         folder = tmp_path_factory.mktemp("graded")
         (folder / "tmp").mkdir()
-        given = (step, "--submission", entry.submit(folder / "submission"), *options(kind, entry))
+        if kind == "undone":
+            entry, more = None, ()
+            submitted = tools.submission(folder / "submission", {step: undone(step, number)})
+        else:
+            entry = sample(kind, step, number + 1)[number]
+            submitted, more = entry.submit(folder / "submission"), options(kind, entry)
+        given = (step, "--submission", submitted, *more)
         run = tools.grade(*given, results=folder / "r.json", TMPDIR=str(folder / "tmp"))
         tools.assert_clean(folder / "tmp")
         return entry, run
@@ -69,3 +87,15 @@ def test_wrong_servers(graded, kind, step, number):
     for test in run.results["tests"]:
         if test["extra_data"]["check"] in failed:
             assert "expected" in test["output"] and "saw" in test["output"], test["output"]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["undone"])
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [(step, int(found["number"])) for step in STEPS for found in BLOCK.finditer(tools.solution(step))],
+)
+def test_undone_tasks(graded, kind, step, number):
+    """A TODO for which nothing is done costs points, or a note says beside them what it costs."""
+    _, run = graded[kind, step, number].result()
+    assert run.results["score"] < 100 or "note: " in run.out, run.out
