@@ -24,6 +24,7 @@ class Facts:
         self.by_descriptor: dict[int, Client] = {}
         self.hot: set[Client] = set()
         self.prover = Prover(launch.proc, launch.family, launch.started)
+        self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
 
     @property
     def main(self) -> int:
@@ -90,15 +91,27 @@ class Facts:
         return row is None or row.inode == 0
 
     def client_descriptors(self) -> int:
-        """How many descriptors of connections, ours or dead, the living family has."""
-        count = 0
-        listening = {row.inode for row in self.launch.sockets.listeners()}
-        unix = is_internal(self.launch.proc, self.launch.output.inode)
-        for pid in self.living():
-            for target in self.launch.proc.descriptors(pid).values():
-                if target.startswith("socket:[") and int(target[8:-1]) not in listening and not unix(target):
-                    count += 1
-        return count
+        """How many descriptors of clients' connections, ours or dead ones, the living family has.
+
+        What it had before its first client, and what the kernel lists as something else than a connection to the
+        port asked for, is the server's own business: a second port, a log at a UDP port, a pair of sockets.
+        """
+        held = [
+            int(target[8:-1])
+            for pid in self.living()
+            for target in self.launch.proc.descriptors(pid).values()
+            if target.startswith("socket:[") and target not in self.before_clients
+        ]
+        if not held:
+            return 0
+        port = self.launch.listener.address[1] if self.launch.listener else 0
+        elsewhere = self.launch.sockets.elsewhere(port) | self.launch.proc.other_sockets()
+        return sum(inode not in elsewhere for inode in held)
+
+    def note_what_it_has(self) -> None:
+        """It listens, and nobody has come yet."""
+        tables = [self.launch.proc.descriptors(pid).values() for pid in self.living()]
+        self.before_clients = frozenset(target for table in tables for target in table)
 
     def open_files(self) -> int:
         """How many descriptors of files below the root the living family has."""

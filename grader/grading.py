@@ -123,6 +123,7 @@ class Grading:
             saw=lambda: "the server ended before it listened" if server.gone() else "no listening socket",
             look_at="which call makes a bound socket a listening one?",
         )
+        server.note_what_it_has()
         server.told.clear()
 
     def end(self, launch: Launch) -> None:

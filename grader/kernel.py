@@ -188,6 +188,15 @@ class Proc:
                 targets[int(fields[fields.index("ino:") + 1], 16)] = int(fields[3], 16)
         return targets
 
+    def other_sockets(self) -> set[int]:
+        """The inodes of all sockets that are not TCP, proc_pid_net(5)."""
+        places = {"unix": 6, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9, "netlink": -1, "packet": -1}
+        found = set()
+        for name, place in places.items():
+            for line in self.read("net", name).splitlines()[1:]:
+                found.add(int(line.split()[place]))
+        return found
+
     def timespec(self, pid: int, address: int) -> float:
         """Seconds of a struct timespec in another process's memory, proc_pid_mem(5). Raises OSError."""
         with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as memory:
@@ -285,10 +294,17 @@ class NetlinkSockets:
         """Every listening TCP socket, IPv4 and IPv6."""
         return [self.row(message) for message in self.dump(1 << LISTEN, 0)]
 
+    def elsewhere(self, port: int) -> set[int]:
+        """The inodes of listeners, and of all sockets that have another local port."""
+        rows = map(self.row, self.dump(0xFFFFFFFF & ~(1 << TIME_WAIT), 0))
+        return {row.inode for row in rows if row.state == LISTEN or row.address[1] != port}
+
     def connections(self, port: int) -> dict[tuple[str, int], Socket]:
         """Every connection of this local port: the peer's IPv4 address and port -> the socket."""
         found = {}
         for message in self.dump(0xFFFFFFFF & ~(1 << LISTEN), port):
+            if int.from_bytes(message[4:6], "big") != port:  # Linux 6.8 lists all that are bound and no more, too
+                continue
             host = socket.inet_ntop(message[0], message[24 : 28 if message[0] == socket.AF_INET else 40])
             found[host.removeprefix("::ffff:"), int.from_bytes(message[6:8], "big")] = self.row(message)
         return found
@@ -344,6 +360,9 @@ class ProcSockets:
             if ours.address == local and theirs == peer and ours.state != LISTEN:
                 return ours
         return None
+
+    def elsewhere(self, port: int) -> set[int]:
+        return {ours.inode for ours, _ in self.rows() if ours.state == LISTEN or ours.address[1] != port}
 
     def connections(self, port: int) -> dict[tuple[str, int], Socket]:
         return {theirs: ours for ours, theirs in self.rows() if ours.address[1] == port and ours.state != LISTEN}

@@ -6,6 +6,7 @@ from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
 from tests.checks import questions
+from tests.checks.session import new_session
 
 
 def early(server: Server, client: Client) -> None:
@@ -150,8 +151,7 @@ def library(server: Server) -> None:
     host, port = server.address
     for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt"):
         wanted = server.root.files.get(target)
-        with requests.Session() as session:
-            session.trust_env = False
+        with new_session() as session:
             try:
                 answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
             except requests.RequestException as error:

@@ -6,6 +6,7 @@ from grader.client import Client, request
 from grader.questions import Questions
 from grader.subject import Server
 from tests.checks import clients, questions
+from tests.checks.session import new_session
 
 ZH = ("中文.html", "/%E4%B8%AD%E6%96%87.html")
 SERIES = ("/page1.txt", "/nope.txt", "/empty.txt", ZH[1], "/small.bin", "/sub/", "/nope/")
@@ -270,8 +271,7 @@ def library_reuses(server: Server) -> None:
     host, port = server.address
     targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/sub/")
     peers = known = server.launch.sockets.connections(port).keys()
-    with requests.Session() as session:
-        session.trust_env = False
+    with new_session() as session:
         for number in range(20):
             target = targets[number % 5]
             try:

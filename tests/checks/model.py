@@ -221,7 +221,7 @@ def zombies_at_once(server: Server, count: int = 20) -> None:
     server.leave()
     if not server.comes(lambda: len(server.zombies()) <= FEW, 1):
         left = len(server.zombies())
-        server.notes.append(f"no point is lost by it, but {left} dead children stayed zombies until one more client came")
+        server.notes.append(f"no point is lost by it, but {left} dead children stayed zombies until one more came")
     clients.one_more(server, processes)
     few_zombies(server)
 

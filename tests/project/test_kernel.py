@@ -449,3 +449,30 @@ def test_processes_come_and_go():
     finally:
         stop.set()
         thread.join()
+
+
+def test_whose_business_a_socket_is(pair, ways):
+    """A connection to the port asked for, or a socket in no table, is looked at; all others are told apart."""
+    one = pair()
+    port = one.address[1]
+    one.connect()
+    served = one.accept()
+    second = pair()
+    second.connect()
+    second_served = second.accept()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log,
+        socket.socket() as bound,
+        socket.socket(socket.AF_UNIX) as unix,
+        socket.socket() as fresh,
+    ):
+        log.connect(one.address)
+        bound.bind(("127.0.0.1", 0))
+        others = Proc().other_sockets()
+        assert {inode(log), inode(unix)} <= others and not {inode(served), inode(fresh)} & others
+        for way in ways:
+            elsewhere = way.elsewhere(port)
+            assert {inode(one.listener), inode(second_served), inode(second.listener)} <= elsewhere
+            assert not {inode(served), inode(fresh)} & elsewhere
+            assert bound.getsockname() not in way.connections(port)
+            assert all(row.address[1] == port for row in way.connections(port).values())

@@ -46,6 +46,9 @@ BY_LENGTH = {
         (200, b"ok", None),
     ),
     "many headers": (OK + b"X: y\r\n" * 50 + b"Content-Length: 2\r\n\r\nok", (200, b"ok", 2)),
+    "very many headers": (OK + b"X: y\r\n" * 300 + b"Content-Length: 2\r\n\r\nok", (200, b"ok", 2)),
+    "a long line": (OK + b"X: " + b"y" * 6000 + b"\r\nContent-Length: 2\r\n\r\nok", (200, b"ok", 2)),
+    "zeros before": (OK + b"Content-Length: 0000000002\r\n\r\nok", (200, b"ok", 2)),
     "an empty value": (OK + b"X:\r\nContent-Length: 2\r\n\r\nok", (200, b"ok", 2)),
     "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", (304, b"", None)),
 }
@@ -93,6 +96,22 @@ def test_framed_by_the_end(name, size):
     assert error == "" and reader.replies == [] and reader.pending
     reader, error = read([data, END], size)
     assert error == "" and [short(reply) for reply in reader.replies] == [wanted] and not reader.pending
+
+
+@pytest.mark.parametrize("size", [None, 1, 3])
+@pytest.mark.parametrize(
+    "interim",
+    [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102\r\n\r\n" * 500, b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n"],
+)
+def test_what_only_announces_an_answer(interim, size):
+    """Interim answers are passed over, however many; the answer behind them is read as strictly as any."""
+    answer = OK + b"Content-Length: 2\r\n\r\nok"
+    reader, error = read([interim + answer + interim], size)
+    assert error == "" and [short(reply) for reply in reader.replies] == [(200, b"ok", 2)] and not reader.pending
+    assert reader.replies[0].head == answer[:-2]
+    assert "Content-Length has 5000 digits" in read([interim + OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"])[1]
+    assert "is b'HTTP/1.1 200OK'" in read([interim + b"HTTP/1.1 200OK\r\n\r\n"])[1]
+    assert "the stream ends in the middle of the head" in read([interim[:-1], END])[1]
 
 
 MALFORMED = {
