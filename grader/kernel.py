@@ -107,7 +107,16 @@ class Proc:
             return None
         name = line[line.find("(") + 1 : name_end]
         cpu = (int(fields[11]) + int(fields[12])) * TICK
-        return Process(pid, name, fields[0], int(fields[1]), int(fields[3]), cpu, int(fields[19]))
+        return Process(pid, name, self.state(pid, fields[0]), int(fields[1]), int(fields[3]), cpu, int(fields[19]))
+
+    def state(self, pid: int, main: str) -> str:
+        """The state letter of a process: its main thread's; if only that has ended, the one of another thread."""
+        if main == "Z":
+            for tid in self.numbers(pid, "task"):
+                letter = self.read(pid, "task", tid, "stat").rpartition(")")[2].split()[:1]
+                if letter and letter[0] not in "ZX":
+                    return letter[0]
+        return main
 
     def processes(self, strangers: frozenset[tuple[int, int]] = frozenset()) -> dict[int, Process]:
         """All processes but those in `strangers`, each a pid and the inode number of its folder.

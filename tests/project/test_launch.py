@@ -48,6 +48,21 @@ else:
     print("ready", flush=True)
 time.sleep(1000)
 """,
+    "a main thread that has ended": f"""
+import ctypes
+for _ in range({FAMILY}):
+    if os.fork() == 0:
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+        ctypes.CDLL(None).syscall({60 if os.uname().machine == "x86_64" else 93}, 0)  # exit(2), of one thread
+def leader(pid):
+    return open("/proc/%s/stat" % pid).read().rpartition(")")[2].split()[0]
+def children():
+    return open("/proc/self/task/%d/children" % os.getpid()).read().split()
+while sum(leader(pid) == "Z" for pid in children()) < {FAMILY}:
+    time.sleep(0.01)
+print("ready", flush=True)
+time.sleep(1000)
+""",
     "sessions of their own": f"""
 for _ in range({FAMILY}):
     if os.fork() == 0:
