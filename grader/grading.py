@@ -15,7 +15,8 @@ from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, 
 from grader.subject import Manners, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MOST_FILES, MOST_BYTES = 2000, 64 << 20
+MOST_FILES, MOST_BYTES, MOST_DEPTH = 2000, 64 << 20, 50
+MOST_SOURCE = 1 << 20  # bytes of server.py
 TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
 
 
@@ -28,6 +29,10 @@ def find_server(submission: Path, step: str) -> Path:
         raise CannotGrade(f"{script} is not there; a submission is a folder that holds {step}/server.py")
     if not script.is_file():
         raise CannotGrade(f"{script} is not a regular file")
+    if not script.resolve().is_relative_to(submission.resolve()):
+        raise CannotGrade(f"{script} is a link that leaves the submission; put the program itself there")
+    if script.stat().st_size > MOST_SOURCE:
+        raise CannotGrade(f"{script} has more than {MOST_SOURCE >> 20} MiB; is it a program?")
     try:
         script.read_bytes()
     except OSError as error:
@@ -54,7 +59,10 @@ class Grading:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()
             (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
-            self.copy()
+            self.measure()
+            self.snapshot = self.workshop.folder("snapshot") / step
+            shutil.copytree(self.script.parent, self.snapshot, symlinks=True, ignore=ignore_odd_files)
+            (self.snapshot / "server.py").write_bytes(self.source)
         except BaseException:
             self.close()
             raise
@@ -70,20 +78,25 @@ class Grading:
         return min(found, key=lambda match: int(match[1]))[0] if found else ""
 
     def copy(self) -> Path:
-        """A fresh copy of the step's folder: whatever a server does to its own files, the next starts clean."""
+        """A fresh copy of the step's folder as it was when grading began: the next server starts clean."""
         folder = self.workshop.folder("submission") / self.step
-        total = 0
-        for count, path in enumerate(self.script.parent.rglob("*")):
-            total += path.lstat().st_size
-            if count >= MOST_FILES or total > MOST_BYTES:
-                raise CannotGrade(
-                    f"{self.script.parent} holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB; "
-                    "hand in server.py and what it imports"
-                )
-        shutil.copytree(self.script.parent, folder, symlinks=True, ignore=ignore_odd_files)
-        (folder / "server.py").unlink()
-        (folder / "server.py").write_bytes(self.source)
+        shutil.copytree(self.snapshot, folder, symlinks=True)
         return folder / "server.py"
+
+    def measure(self) -> None:
+        """Raise CannotGrade if the folder is more than what a server imports."""
+        count, total, folders = 0, 0, [(self.script.parent, 0)]
+        while folders:
+            folder, depth = folders.pop()
+            for path in folder.iterdir():
+                count, total = count + 1, total + path.lstat().st_size
+                if count > MOST_FILES or total > MOST_BYTES or depth > MOST_DEPTH:
+                    raise CannotGrade(
+                        f"{self.script.parent} holds more than {MOST_FILES} files, {MOST_BYTES >> 20} MiB or "
+                        f"{MOST_DEPTH} folders in each other; hand in server.py and what it imports"
+                    )
+                if path.is_dir() and not path.is_symlink():
+                    folders.append((path, depth + 1))
 
     def launch(self, *arguments: str, clock: Clock | None = None) -> Launch:
         """Start a server with these arguments and wait for nothing."""

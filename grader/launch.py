@@ -16,7 +16,6 @@ import signal
 import stat
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
@@ -142,6 +141,9 @@ class Clock:
         return struct.unpack("2d", self.path.read_bytes())[1]
 
 
+DEEP = 1000  # characters of a path: some hundred folders at most
+
+
 class Workshop:
     """The run's one temporary folder: copies of the submission, document roots, working folders."""
 
@@ -156,19 +158,20 @@ class Workshop:
         return path
 
     def remove(self) -> None:
-        def unlock(function, path, _error) -> None:
-            try:
-                os.chmod(os.path.dirname(path), stat.S_IRWXU)
-                if not os.path.islink(path):
-                    os.chmod(path, stat.S_IRWXU)
-                function(path)
-            except OSError:
-                pass
-
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(self.path, onexc=unlock)
-        else:
-            shutil.rmtree(self.path, onerror=unlock)
+        """Remove all of it, locked folders and deep ones too."""
+        folders = [str(self.path)]
+        longest = len(folders[0]) + DEEP
+        while folders:
+            folder = folders.pop()
+            os.chmod(folder, stat.S_IRWXU)
+            with os.scandir(folder) as entries:
+                below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for path in below:
+                if len(path) > longest:  # too deep for a function that calls itself, soon for a path: brought up
+                    self.count += 1
+                    os.rename(path, path := f"{self.path}/deep-{self.count}")
+                folders.append(path)
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 class Launch:

@@ -271,9 +271,7 @@ def test_ignores_signals(tmp_path):
 
 def test_deletes_its_folder(tmp_path):
     """A server that deletes the folder it runs from keeps its points, and the learner's file survives."""
-    code = (
-        "import shutil\nshutil.rmtree(Path(__file__).resolve().parent)\nshutil.rmtree(Path.cwd(), ignore_errors=True)"
-    )
+    code = "import os, shutil\nshutil.rmtree(os.path.dirname(__file__))\nshutil.rmtree(os.getcwd(), ignore_errors=True)"
     source = with_prelude(code)
     run = graded(tmp_path, source, "-k", "answers or contents or restart", status=1)
     assert run.results["score"] == 6
@@ -295,11 +293,16 @@ def test_reads_what_lies_beside(tmp_path):
 
 
 def test_server_is_a_link(tmp_path):
-    """A server.py that is a link to a regular file is graded, and the file is as it was."""
-    real = tmp_path / "mine.py"
-    real.write_text(solution(STEP))
+    """A server.py that is a link to a file of the submission is graded, and the file is as it was; no other is."""
     (tmp_path / "submission" / STEP).mkdir(parents=True)
+    real = tmp_path / "submission" / "mine.py"
+    real.write_text(solution(STEP))
     (tmp_path / "submission" / STEP / "server.py").symlink_to(real)
+    other = tmp_path / "other" / STEP
+    other.mkdir(parents=True)
+    (other / "server.py").symlink_to(real)
+    run = grade("01", "--submission", tmp_path / "other")
+    assert run.status == 2 and "is a link that leaves the submission" in run.err + run.out
     run = grade("01", "--submission", tmp_path / "submission", "-k", "answers", results=tmp_path / "r.json")
     assert run.results["score"] == 2, run.out + run.err
     assert real.read_text() == solution(STEP)

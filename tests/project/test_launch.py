@@ -10,6 +10,7 @@ import pytest
 import tools
 from tools import REPOSITORY, grade, submission, until
 
+from grader.grading import Grading
 from grader.launch import TOKEN, Output, Workshop, prepare_grader
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -337,22 +338,23 @@ def test_blocked_signals_are_not_handed_down(grading):
     assert launch.output.text() == "set() ready\n"
 
 
-def test_copies(grading):
-    """Every start has a fresh copy of the submission; odd files in it are left out, links are not followed."""
-    run = grading(
-        BEGIN + "print(sorted(os.listdir(os.path.dirname(__file__))), 'ready')\nopen(__file__, 'a').write('x')\n"
-    )
-    folder = run.script.parent
+def test_copies(tmp_path, temporary):
+    """Every start has a fresh copy of what was handed in when grading began; odd files are left out, links kept."""
+    code = BEGIN + "print(sorted(os.listdir(os.path.dirname(__file__))), 'ready')\nopen(__file__, 'a').write('x')\n"
+    folder = submission(tmp_path / "submission", {"01_blocking": code}) / "01_blocking"
     os.mkfifo(folder / "fifo")
     (folder / "link").symlink_to("/etc")
     (folder / "__pycache__").mkdir()
     (folder / "data").mkdir()
-    before = run.script.read_bytes()
+    run = Grading(folder.parent, "01_blocking")
+    (folder / "server.py").write_text("print('another')")
+    (folder / "more").write_text("more")
     for _ in range(2):
         launch = run.launch()
         until(lambda launch=launch: launch.status == 0, "its end")
         assert launch.output.text() == "['data', 'link', 'server.py'] ready\n"
-    assert run.script.read_bytes() == before
+    run.close()
+    assert (folder / "server.py").read_text() == "print('another')"
 
 
 def test_listener_that_was_asked_for(grading):
@@ -396,6 +398,37 @@ def test_workshop_is_removed(temporary):
     shop.remove()
     assert not shop.path.exists() and (outside / "precious").read_text() == "keep"
     assert oct(outside.stat().st_mode & 0o777) == oct(0o755 & ~current_umask())
+
+
+def test_deep_folders_are_removed(temporary):
+    """However deep the folders are that a server has made: deeper than Python calls, longer than a path may be."""
+    shop = Workshop()
+    place = os.open(shop.folder("work"), os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("a folder", dir_fd=place)
+        inner = os.open("a folder", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.fchmod(place, 0)
+    os.close(place)
+    shop.remove()
+    assert not shop.path.exists()
+
+
+def test_deep_submission_is_refused(tmp_path, temporary):
+    """A submission of many folders in each other is refused in a line."""
+    folder = submission(tmp_path / "s", {"01_blocking": "pass\n"})
+    place = os.open(folder / "01_blocking", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    run = grade("01", "--submission", folder)
+    assert run.status == 2 and "50 folders in each other; hand in server.py" in run.err + run.out
+    assert "Traceback" not in run.err
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 def current_umask():

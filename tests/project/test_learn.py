@@ -99,8 +99,8 @@ def test_hints(clone):
 
 def test_hint_for_a_failure(clone):
     """Without a TODO left, the hints are about what failed first."""
-    bug = solution(STEP).replace("path.is_relative_to(root) and ", "")
-    assert bug != solution(STEP)
+    bug = solution(STEP).replace(' or b".." in name.split(b"/")', "").replace(" or not place.startswith(root)", "")
+    assert len(bug) < len(solution(STEP)) - 50
     mine(clone).write_text(bug)
     grade(clone)
     said = learn(clone, "hint", "01")
@@ -146,7 +146,7 @@ def test_compare(clone):
     """Both are graded and told side by side, and the page has both."""
     mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
     said = learn(clone, "compare", "01")
-    assert '-        status = "402 Oh"' in said and '+        status = "400 Bad Request"' in said
+    assert re.search(r'-  .* "402 Oh"', said) and re.search(r'\+  .* "400 Bad Request"', said)
     assert re.search(r"points +98 +100", said) and re.search(r"junk +failed +passed", said)
     assert re.search(r"requests a second, 8 at once +\d+ +\d+", said)
     page = (clone / ".tox/report/compare01.html").read_text()
