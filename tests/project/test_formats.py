@@ -206,7 +206,7 @@ def unescaped(words):
     return words
 
 
-ANSWER = 'return "\\r\\n".join([*lines, "", text]).encode(), file, size'
+ANSWER = 'return f"HTTP/1.1 {status}\\r\\n{fields}close\\r\\n\\r\\n".encode() + data, file, size'
 ONE_LINE = HOSTILE.replace(b"\n", b"|") * 300
 HEADS = {
     "reason": b"HTTP/1.1 200 " + ONE_LINE + b"\r\n",
@@ -222,7 +222,7 @@ HEADS = {
 def test_hostile_answers(tmp_path, where):
     """Hostile bytes in a status line, a reason or a header, or before it all, are shown bounded and escaped."""
     assert ANSWER in solution(STEP)
-    changed = f'return {HEADS[where]!r} + "\\r\\n".join([*lines[1:], "", text]).encode(), file, size'
+    changed = f'return {HEADS[where]!r} + f"{{fields}}close\\r\\n\\r\\n".encode() + data, file, size'
     run, reports = graded(tmp_path, solution(STEP).replace(ANSWER, changed), STEP, "-k", "answers or strict")
     assert run.status == 1, run.out + run.err
     check_all(reports, 0, "fail")
@@ -235,10 +235,10 @@ def test_hostile_answers(tmp_path, where):
 
 def test_hostile_bodies(tmp_path):
     """Hostile bytes in place of a file's are shown around the first that differs."""
-    sends = "connection.sendfile(file, count=size)"
-    assert sends in solution(STEP)
-    changed = f"connection.sendall(({HOSTILE!r} * (size // 9 + 1))[:size])"
-    run, reports = graded(tmp_path, solution(STEP).replace(sends, changed), STEP, "-k", "answers or strict")
+    reads = "data = os.read(fd, status.st_size)"
+    assert reads in solution(STEP)
+    changed = f"data = ({HOSTILE!r} * (status.st_size // 9 + 1))[: status.st_size]"
+    run, reports = graded(tmp_path, solution(STEP).replace(reads, changed), STEP, "-k", "answers or strict")
     assert run.status == 1, run.out + run.err
     check_all(reports, 0, "fail")
     check_harmless(reports)

@@ -178,10 +178,12 @@ for _ in range(100):
 def test_hostile_server(tmp_path):
     """A server that prints 100 MiB and answers with markup is graded; its page is small and made of ours."""
     source = solution("05_nonblocking").replace("HEAD = re", f"{FLOOD}\nHEAD = re", 1)
-    source = source.replace('b"", memoryview(b"")', 'b"", memoryview(EVIL)').replace(
-        "self.outbox, self.answering = memoryview(data), True",
-        'self.outbox = memoryview(data if b"page" not in data + self.inbox else b"HTTP/1.1 200 " + EVIL)\n'
-        "        os.write(2, EVIL); self.answering = True",
+    answers = "        self.answering = True\n"
+    assert source.count(answers) == 1
+    source = source.replace(
+        answers,
+        '        if b"page" in self.inbox:\n            self.outbox = b"HTTP/1.1 200 " + EVIL\n'
+        f"        os.write(2, EVIL)\n{answers}",
     )
     folder = submission(tmp_path / "<b>it's", {"05_nonblocking": source})
     file = tmp_path / "p.html"
