@@ -1,4 +1,4 @@
-"""Children nobody needs to bury.
+"""Children nobody needs to reap.
 
 Unusual: SIGCHLD is ignored, so the kernel keeps no zombie and there is no wait in the program; the child never closes, it just ends.
 A hasty grader: looks for waitpid, or for a close in the function that serves.
