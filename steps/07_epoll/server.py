@@ -58,7 +58,7 @@ def load(root, path):
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else a FIFO would wait for its writer
     except OSError as error:
-        if error.errno in PASSING:  # the file may well be there
+        if error.errno in (EMFILE, ENFILE):  # no descriptor is left: the file may well be there
             raise
         return None
     status, place = os.fstat(fd), os.readlink(b"/proc/self/fd/%d" % fd)  # where every link has led
