@@ -137,8 +137,11 @@ def reap(*_):
 
 
 def stop(number, _):
-    """End as Python ends, so that multiprocessing ends the children too: they are daemons."""
-    raise SystemExit(128 + number)
+    """End the children, and then as the signal would have: an exception may come where Python swallows it."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def serve_forever(listener, root):
