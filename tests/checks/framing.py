@@ -6,7 +6,7 @@ from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
 from tests.checks import questions
-from tests.checks.session import new_session
+from tests.checks.session import get, new_session
 
 
 def early(server: Server, client: Client) -> None:
@@ -153,14 +153,14 @@ def library(server: Server) -> None:
         wanted = server.root.files.get(target)
         with new_session() as session:
             try:
-                answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
+                status, body = get(session, f"http://{host}:{port}{target}", server.patience)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.HEADERS)
-            if wanted is None and answer.status_code != 404:
-                server.fail(f"404 for {target}", f"{answer.status_code}", look_at=questions.HEADERS)
-            if wanted is not None and (answer.status_code != 200 or answer.content != wanted):
-                differs = difference(answer.content, wanted) if answer.status_code == 200 else ""
-                saw = f"it was answered {answer.status_code}{'; ' if differs else ''}{differs}"
+            if wanted is None and status != 404:
+                server.fail(f"404 for {target}", f"{status}", look_at=questions.HEADERS)
+            if wanted is not None and (status, body) != (200, wanted):
+                differs = difference(body, wanted) if status == 200 else ""
+                saw = f"it was answered {status}{'; ' if differs else ''}{differs}"
                 server.fail(f"200 with the {len(wanted)} bytes of {target}", saw, look_at=questions.HEADERS)
 
 

@@ -6,7 +6,7 @@ from grader.client import Client, request
 from grader.questions import Questions
 from grader.subject import Server
 from tests.checks import clients, questions
-from tests.checks.session import new_session
+from tests.checks.session import get, new_session
 
 ZH = ("中文.html", "/%E4%B8%AD%E6%96%87.html")
 SERIES = ("/page1.txt", "/nope.txt", "/empty.txt", ZH[1], "/small.bin", "/sub/", "/nope/")
@@ -275,12 +275,12 @@ def library_reuses(server: Server) -> None:
         for number in range(20):
             target = targets[number % 5]
             try:
-                answer = session.get(f"http://{host}:{port}{target}", timeout=server.patience, allow_redirects=False)
+                status, body = get(session, f"http://{host}:{port}{target}", server.patience)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.REUSED)
             wanted = server.root.files.get(target)
-            if (answer.status_code, answer.content) != ((200, wanted) if wanted is not None else (404, answer.content)):
-                saw = f"{answer.status_code}, {len(answer.content)} bytes"
+            if (status, body) != ((200, wanted) if wanted is not None else (404, body)):
+                saw = f"{status}, {len(body)} bytes"
                 server.fail(f"the answer for {target}", saw, look_at=questions.LENGTH)
             peers |= server.launch.sockets.connections(port).keys()
         if len(peers - known) != 1:

@@ -1,24 +1,43 @@
-"""The library client, `requests`, without the limits that Python has and HTTP has not."""
+"""The library client, `requests`: without the limits that Python has and HTTP has not, and with a bound on all.
+
+Python's http.client reads 100 header lines and passes over 100 alone of the interim answers; and whatever a body
+is made of, compressed or endless, `requests` would take it whole.
+"""
 
 import http.client
+from typing import BinaryIO
 
 import requests
 
-http.client._MAXHEADERS = 1 << 20  # header lines; 100 as it comes
-http.client._MAXLINE = 1 << 20  # bytes of a line
+MOST_HEAD = 1 << 20  # bytes
+MOST_BODY = 16 << 20  # bytes, decompressed
+MOST_INTERIM = 1000
 
 read_status = http.client.HTTPResponse._read_status
 
 
+def read_headers(fp: BinaryIO, *_: object) -> list[bytes]:
+    """The lines of a head, the blank one too, however many and long they are."""
+    lines, size = [], 0
+    while not lines or lines[-1] not in (b"\r\n", b"\n", b""):
+        lines.append(fp.readline(MOST_HEAD))
+        size += len(lines[-1])
+        if size >= MOST_HEAD:
+            raise http.client.HTTPException(f"a head of more than {MOST_HEAD} bytes")
+    return lines
+
+
 def read_final_status(response: http.client.HTTPResponse) -> tuple[str, int, str]:
-    """Interim answers are passed over, all of them and not 100 alone (RFC 9110, section 15.2)."""
-    while True:
+    """The status of the answer itself, behind those that only announce it (RFC 9110, section 15.2)."""
+    for _ in range(MOST_INTERIM):
         version, status, reason = read_status(response)
-        if not 101 < status < 200:
+        if status < 100 or status == 101 or status >= 200:
             return version, status, reason
-        http.client._read_headers(response.fp)
+        read_headers(response.fp)
+    raise http.client.HTTPException(f"more than {MOST_INTERIM} interim answers")
 
 
+http.client._read_headers = read_headers
 http.client.HTTPResponse._read_status = read_final_status
 
 
@@ -27,3 +46,15 @@ def new_session() -> requests.Session:
     made = requests.Session()
     made.trust_env = False
     return made
+
+
+def get(session: requests.Session, url: str, timeout: float) -> tuple[int, bytes]:
+    """Status and body of the answer to a GET. Raises requests.RequestException."""
+    answer = session.get(url, timeout=timeout, allow_redirects=False, stream=True)
+    body = bytearray()
+    for piece in answer.iter_content(1 << 16):
+        body += piece
+        if len(body) > MOST_BODY:
+            answer.close()
+            raise requests.RequestException(f"a body of more than {MOST_BODY} bytes")
+    return answer.status_code, bytes(body)
