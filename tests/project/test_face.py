@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -495,3 +496,35 @@ def test_kills_the_grader(tmp_path, temporary):
     )
     tools.assert_clean(temporary)
     assert run.returncode in (0, 1, 2)
+
+
+def test_default_port_is_held(tmp_path):
+    """Whoever holds the port, or our turn at it, costs nobody a point and no more than a while: a note says so."""
+    for family, address in ((socket.AF_INET, ("127.0.0.1", 7890)), (socket.AF_UNIX, "\0eight-servers-7890")):
+        with socket.socket(family) as held:
+            with suppress(OSError):  # somebody else holds it, which will do as well
+                held.bind(address)
+            run = graded(tmp_path, solution(STEP), "-k", "command_line", status=1, patience="0.3")
+        assert run.outcomes()["command_line"] == "passed"
+        assert "note: command_line: port 7890 is in use" in run.out
+
+
+NO_REUSE = """
+def listen(*address):
+    listener = socket.socket()
+    listener.bind(address)
+    listener.listen(99)
+    return listener
+
+
+def main():"""
+
+
+def test_default_port_is_left_free(tmp_path):
+    """A server that forgets SO_REUSEADDR loses the points of that line, and not those of the default port, ever."""
+    created = "socket.create_server((args.host, args.port), backlog=socket.SOMAXCONN)"
+    assert created in solution(STEP)
+    source = solution(STEP).replace(created, "listen(args.host, args.port)").replace("def main():", NO_REUSE)
+    for _ in range(2):
+        run = graded(tmp_path, source, "-k", "command_line or restart", status=1)
+        assert run.outcomes()["command_line"] == "passed" and run.outcomes()["restart"] == "failed", run.out
