@@ -164,20 +164,23 @@ def main() -> int:
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, stop)
-    measure(result)
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # what there is will be shown and written
+    try:
+        measure(result)
+    finally:  # also when nobody reads any more what is printed
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # what there is will be written and shown
+        if options.json:
+            try:
+                files.write_whole(options.json, records.render(result))
+            except OSError as error:
+                raise SystemExit(in_a_line(f"--json: {options.json} could not be written: {error.strerror}")) from None
     table.show(result, console)
     if options.json:
-        try:
-            files.write_whole(options.json, records.render(result))
-        except OSError as error:
-            print(in_a_line(f"--json: {options.json} could not be written: {error.strerror}"), file=sys.stderr)
-            return 2
         console.print(in_a_line(f"written: {options.json}"), soft_wrap=True)
     if result.interrupted:
         return 130
-    return 0 if any(cell.runs for cell in result.cells) else 1
+    missed = any(cell.error for cell in result.cells if cell.server.kind == servers.SUBMISSION)
+    return 1 if missed or not any(cell.runs for cell in result.cells) else 0
 
 
 if __name__ == "__main__":

@@ -75,7 +75,10 @@ class Measurer:
             port = self.start(cell)
             if wrong := why_wrong(port, path.name, content, cell.mode == LONG):
                 raise CannotMeasure(f"{wrong}{self.printed()}")
-            return self.loaded(cell, f"http://127.0.0.1:{port}/{path.name}", number, again)
+            run = self.loaded(cell, f"http://127.0.0.1:{port}/{path.name}", number, again)
+            if wrong := why_wrong(port, path.name, content, cell.mode == LONG):  # wrk looks at no body
+                raise CannotMeasure(f"after {run.requests} answers {wrong}")
+            return run
         finally:
             self.end()
 
@@ -109,7 +112,7 @@ class Measurer:
         counted = load.run(url, self.clients, self.seconds, cell.mode == LONG)
         after = usage(self.launch, self.processors)
         if self.launch.status is not None:
-            raise CannotMeasure(f"it ended under the load{self.printed()}")
+            raise CannotMeasure(f"it ended under the load, status {self.launch.status}{self.printed()}")
         return Run(
             number,
             again,
@@ -143,11 +146,12 @@ def why_wrong(port: int, name: str, content: bytes, long: bool) -> str:
             if answer.status != 200:
                 return f"it answered {answer.status} for /{name}"
             if body != content:
-                return f"it answered {len(body)} bytes for the {len(content)} of /{name}, or others"
+                what = "others than those" if len(body) == len(content) else f"and not the {len(content)}"
+                return f"it answered {len(body)} bytes, {what} of /{name}"
             if long and answer.will_close:
                 return "it closes the connection after an answer"
     except (OSError, http.client.HTTPException) as error:
-        return f"it did not answer: {error}"
+        return f"it did not answer: {error or type(error).__name__}"
     finally:
         connection.close()
     return ""

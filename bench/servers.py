@@ -67,8 +67,7 @@ def of_steps(steps: list[str], submission: Path | None) -> list[Server]:
 
 NGINX_CONF = """\
 daemon off;
-{user}
-worker_processes 1;
+master_process off;
 pid {folder}/nginx.pid;
 error_log stderr;
 events {{ worker_connections 1024; }}
@@ -97,8 +96,7 @@ def nginx_program() -> str | None:
 
 def nginx(place: Place) -> list[str]:
     conf = place.folder / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""  # its worker would be somebody who may not read our files
-    conf.write_text(NGINX_CONF.format(user=user, folder=place.folder, port=place.port, root=place.root))
+    conf.write_text(NGINX_CONF.format(folder=place.folder, port=place.port, root=place.root))
     return [nginx_program() or "nginx", "-p", str(place.folder), "-c", str(conf)]
 
 

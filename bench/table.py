@@ -49,18 +49,18 @@ def marks(cell: Cell) -> str:
 def measured(group: Group) -> Table:
     """What was measured; the two last columns are medians of the ratios to the baseline."""
     base = group.baseline
-    name = heading(base) if base else "-"
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("\nserver", no_wrap=True)
     table.add_column("", no_wrap=True, style="yellow")
     for words in ("req/s\nmedian", "\nmin-max", "p50\nms", "p99\nms", "CPU µs\n/ req", "\nmin-max"):
         table.add_column(words, justify="right", no_wrap=True, style="dim" if "max" in words else "")
-    table.add_column(f"CPU\n/{name}", justify="right", no_wrap=True, style="bold")
-    table.add_column(f"req/s\n/{name}", justify="right", no_wrap=True)
+    if base:
+        table.add_column(f"CPU\n/{heading(base)}", justify="right", no_wrap=True, style="bold")
+        table.add_column(f"req/s\n/{heading(base)}", justify="right", no_wrap=True)
     for cell in group.cells:
         if cell.runs:
             rate, cost = cell.of("rate"), cell.of("cost")
-            ratios = (middle(cell.times(base, quantity)) if base else "-" for quantity in ("cost", "rate"))
+            ratios = [middle(cell.times(base, quantity)) for quantity in ("cost", "rate")] if base else []
             table.add_row(
                 Text(cell.server.name, style="" if cell.server.kind == PEER else "bold"),
                 marks(cell),
@@ -106,7 +106,9 @@ def show(result: Result, console: Console) -> None:
         for cell in group.cells:
             for line in complaints(cell):
                 console.print(Text(line, style="red"), soft_wrap=True)
-        if any(cell.runs for cell in group.ours) and sum(bool(cell.runs) for cell in group.peers) > 1:
+        peers = sum(bool(cell.runs) for cell in group.peers)
+        yours = any(cell.runs and group.reference(cell) for cell in group.ours)
+        if yours or (peers > 1 and any(cell.runs for cell in group.ours)):
             console.print()
             console.print(compared(group))
     seen = {mark for cell in result.cells for mark in marks(cell)}
