@@ -289,6 +289,10 @@ def tasks():
     return [(step, int(number)) for step in STEPS for number in re.findall(r"# TODO (\d+):", tools.solution(step))]
 
 
+#: The parent gets there without a word of its client; a child that has served one would race it, by SIGCHLD.
+SILENT = ("02_multiprocess", 2)
+
+
 @pytest.mark.parametrize(("step", "number"), sorted(tasks()))
 def test_a_run_gets_to_the_todos_in_order(tmp_path, step, number):
     """A skeleton whose TODOs before a number are filled, run and asked for a page, says that TODO and none before."""
@@ -305,7 +309,8 @@ def test_a_run_gets_to_the_todos_in_order(tmp_path, step, number):
         if address := re.match(r"http://([\d.]+):(\d+)/", server.stdout.readline()):
             try:
                 with socket.create_connection((address[1], int(address[2])), timeout=tools.PATIENT) as client:
-                    client.sendall(b"GET / HTTP/1.1\r\nHost: kata.test\r\n\r\n")
+                    if (step, number) != SILENT:
+                        client.sendall(b"GET / HTTP/1.1\r\nHost: kata.test\r\n\r\n")
                     client.recv(1)
             except OSError:
                 pass  # it had ended before, or ends now: what it says is what counts
