@@ -305,17 +305,22 @@ def test_a_run_gets_to_the_todos_in_order(tmp_path, step, number):
         text=True,
     )
     said = ""
+
+    def listen():
+        nonlocal said
+        while "NotImplementedError: TODO" not in said and (line := server.stderr.readline()):
+            said += line
+
     try:
         if address := re.match(r"http://([\d.]+):(\d+)/", server.stdout.readline()):
             try:
                 with socket.create_connection((address[1], int(address[2])), timeout=tools.PATIENT) as client:
                     if (step, number) != SILENT:
                         client.sendall(b"GET / HTTP/1.1\r\nHost: kata.test\r\n\r\n")
-                    client.recv(1)
+                    listen()
             except OSError:
                 pass  # it had ended before, or ends now: what it says is what counts
-        while "NotImplementedError: TODO" not in said and (line := server.stderr.readline()):
-            said += line
+        listen()
     finally:
         server.kill()
         said += server.communicate()[1]
