@@ -63,8 +63,9 @@ class Client:
         self.queued = False  # it has been seen in the backlog
         self.received = 0
         self.first_bytes = b""
-        self.sent_bytes = b""
-        self.last_sent = b""  # the last four bytes of all
+        self.sent = bytearray()  # all of it, but of a stream without end
+        self.asked_at: list[float] = []  # when each whole head was sent, seconds by time.monotonic()
+        self.checked = 0  # how many of the replies have been held against the rules
         self.reader = ReplyReader()
         self.socket = socket.socket()
         self.socket.setblocking(False)
@@ -107,8 +108,7 @@ class Client:
 
     def send(self, data: bytes) -> None:
         """Send bytes, or as many as the connection takes now; `pump` sends the rest."""
-        self.sent_bytes = (self.sent_bytes + data)[:4096]
-        self.last_sent = (self.last_sent + data)[-4:]
+        self.sent += data[: ENOUGH - len(self.sent)]
         self.outbox += data
         self.write("sent", excerpt(data))
         self.note_heads(data)
@@ -123,7 +123,21 @@ class Client:
         self.part = rest[-3:]
         if whole:
             self.asked += len(whole)
+            self.asked_at += [time.monotonic()] * len(whole)
             self.write("asked", f"{self.asked}{' and a part' if rest else ''}")
+
+    @property
+    def sent_bytes(self) -> bytes:
+        """The first of what it has sent."""
+        return bytes(self.sent[:4096])
+
+    @property
+    def last_sent(self) -> bytes:
+        return bytes(self.sent[-4:])
+
+    @property
+    def half_closed(self) -> bool:
+        return any(event.what == "half-closed" for event in self.diary)
 
     def push(self) -> None:
         while self.outbox and self.connected and not self.closed:
@@ -235,7 +249,7 @@ class Client:
             return "which has stopped reading"
         if not self.last_sent:
             return "which has sent nothing"
-        half = " and shut down its sending side" if any(event.what == "half-closed" for event in self.diary) else ""
+        half = " and shut down its sending side" if self.half_closed else ""
         if self.last_sent != b"\r\n\r\n":
             return f"which has sent part of a request{half}"
         return f"which has sent a whole request{half}" if not self.replies else "which has been answered"

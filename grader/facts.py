@@ -25,6 +25,7 @@ class Facts:
         self.hot: set[Client] = set()
         self.prover = Prover(launch.proc, launch.family, launch.started)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
+        self.threads_before = 0  # and how many threads it had
 
     @property
     def main(self) -> int:
@@ -111,6 +112,7 @@ class Facts:
     def note_what_it_has(self) -> None:
         """It listens, and nobody has come yet."""
         tables = [self.launch.proc.descriptors(pid).values() for pid in self.living()]
+        self.threads_before = len(self.tasks())
         self.before_clients = frozenset(target for table in tables for target in table)
 
     def open_files(self) -> int:

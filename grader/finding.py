@@ -11,7 +11,8 @@ class Finding(AssertionError):
     instead. how: how the grader knows that waiting longer would not help. stood: where the server's
     processes and threads were. cause: the likely cause, only where the evidence names it. line: of the
     learner's server.py, where the thread that matters stood; 0 if that is not known. look_at: a question
-    that leads to the bug. repeat: how to see it by hand.
+    that leads to the bug. repeat: how to see it by hand. costs: the line of the rubric that it costs, "" for that of
+    the check that runs; rule: which of its rules.
     """
 
     expected: str
@@ -24,6 +25,8 @@ class Finding(AssertionError):
     look_at: str = ""
     repeat: str = ""
     printed: str = ""
+    costs: str = ""
+    rule: str = ""
 
     def __str__(self) -> str:
         return f"expected {self.expected}; saw {self.saw}"

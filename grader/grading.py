@@ -12,7 +12,8 @@ from grader import STEPS, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
 from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
-from grader.subject import Manners, Server
+from grader.subject import Server
+from grader.verdicts import Verdicts, Watcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_FILES, MOST_BYTES, MOST_DEPTH = 2000, 64 << 20, 50
@@ -52,7 +53,8 @@ class Grading:
         self.workshop = Workshop()
         self.launches: list[Launch] = []
         self.most_processes = MOST_PROCESSES
-        self.manners = Manners()
+        self.verdicts = Verdicts()
+        self.watchers: list[Watcher] = []  # of the step: what must hold in every scene
         self.stage: list[Server] = []  # the servers that the check which runs has used
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
@@ -120,7 +122,7 @@ class Grading:
         return server
 
     def subject(self, launch: Launch) -> Server:
-        server = Server(launch, self.root, self.manners, self.notes, long=self.long)
+        server = Server(launch, self)
         self.stage.append(server)
         return server
 
@@ -152,9 +154,10 @@ class Grading:
         server = self.start(*arguments, defaults=defaults, clock=clock)
         try:
             yield server
-        finally:
             server.leave()
+        finally:
             self.end(server.launch)
+            server.close_clients()
 
     def close(self) -> None:
         for launch in list(self.launches):

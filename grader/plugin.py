@@ -1,8 +1,9 @@
 """pytest as the machine that runs the checks: points, outcomes, results. It judges nothing itself.
 
-A check is a test function. Its docstring is its rubric line; `@points(n)` is its worth, `@stretch`
-marks one that is reported beside the points, and is not run once a point is lost. The first check of a
-file is the gate: if it fails, the others are not run.
+A check is a test function. Its docstring is its rubric line; the mark `points(n)` is its worth, `stretch`
+marks one that is reported beside the points, and is not run once a point is lost. Its `scenes` are what it plays.
+The first check of a file is the gate: if it fails, the others are not run. What a check shows may cost another line:
+then that one fails, and the check is played again.
 """
 
 import inspect
@@ -61,10 +62,12 @@ class Grader:
             title = inspect.cleandoc(item.obj.__doc__ or item.name).split("\n\n")[0].replace("\n", " ")
             stretch = item.get_closest_marker("stretch") is not None
             worth = int(mark.args[0]) if mark else 0
-            check = Check(item.name.removeprefix("test_"), title, worth, stretch, code=inspect.getsource(item.obj))
+            code = "\n\n".join(map(inspect.getsource, item.obj.scenes))
+            check = Check(item.name.removeprefix("test_"), title, worth, stretch, code=code)
             self.checks[item.nodeid] = check
             self.result.checks.append(check)
             self.gate = self.gate or check
+        self.run.watchers = list(getattr(items[0].module, "WATCHERS", ())) if items else []
         last = len(self.first)
         items.sort(key=lambda item: (self.checks[item.nodeid] is not self.gate, self.first.get(self.name(item), last)))
 
@@ -87,15 +90,60 @@ class Grader:
             check.outcome, check.reason = NOT_RUN, "stretch checks come when all the points are there"
             pytest.skip(check.reason)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function):  # type: ignore[no-untyped-def]
-        """No check of a shared server ends without a probe: it must still serve."""
-        result = yield
-        server = pyfuncitem.funcargs.get("server")
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        """Play a check, again if what it showed costs another line: that is known then, and not asked for again."""
+        check = self.checks[pyfuncitem.nodeid]
+        verdicts = self.run.verdicts
+        verdicts.line = check.name
+        verdicts.lines = self.selected
+        while True:
+            try:
+                self.play(pyfuncitem)
+                return True
+            except Finding as finding:
+                line = finding.costs
+                if line in ("", check.name):
+                    raise
+                known = (line, finding.rule) in verdicts.muted
+                verdicts.muted.add((line, finding.rule))
+                self.blame(line, finding)
+                if known:
+                    check.outcome, check.reason = NOT_RUN, f"it needs {line!r}"
+                    pytest.skip(check.reason)
+                self.renew(pyfuncitem)
+
+    @staticmethod
+    def play(item: pytest.Function) -> None:
+        server = item.funcargs.get("server")
+        item.obj(**{name: item.funcargs[name] for name in item._fixtureinfo.argnames})
         if isinstance(server, Server):
             server.leave()
-            server.probe()
-        return result
+            server.goes_on()
+            server.watch("over")
+
+    def renew(self, item: pytest.Function) -> None:
+        """What has been asked where it stands is good for nothing else."""
+        self.shared.drop()
+        if "server" in item.funcargs:
+            item.funcargs["server"] = self.shared.get()
+
+    def blame(self, line: str, finding: Finding) -> None:
+        """A line is broken, whichever scene has shown it."""
+        self.run.verdicts.ledger.setdefault(line, finding)
+        check = next(check for check in self.result.checks if check.name == line)
+        now = time.monotonic()
+        if check.finding is None:
+            check.stories += [story for story in (tell(server, now) for server in self.run.stage) if story.events]
+        self.run.stage.clear()
+        if check.outcome == PASSED:
+            check.outcome, check.finding, check.reason = FAILED, finding, str(finding)
+            if self.show:
+                self.show(check)
+
+    @property
+    def selected(self) -> frozenset[str]:
+        return frozenset(check.name for check in self.result.checks if check.reason != "not selected")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
@@ -113,6 +161,8 @@ class Grader:
             self.note_failure(check, call.excinfo.value)
         elif call.when == "call" and call.excinfo is None:
             check.outcome, check.reason = PASSED, ""
+            if found := self.run.verdicts.ledger.get(check.name):
+                check.outcome, check.finding, check.reason = FAILED, found, str(found)
         elif call.when == "teardown" and call.excinfo is not None:
             self.note_failure(check, call.excinfo.value)
         return report

@@ -28,6 +28,7 @@ class Reply:
     body: bytes
     head: bytes
     size: int  # bytes on the wire, head included
+    interim: tuple[int, ...] = ()  # the statuses that announced it, RFC 9110, section 15.2
 
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
@@ -82,6 +83,7 @@ class ReplyReader:
         self.body: list[bytes] = []
         self.head = b""
         self.received = 0
+        self.interim: list[int] = []
 
     @property
     def pending(self) -> bool:
@@ -110,7 +112,9 @@ class ReplyReader:
     def open(self, at_end: bool) -> bool:
         """Begin a reply if its head is whole. What only announces one is passed over (RFC 9110, section 15.2)."""
         while self.take_head(at_end):
-            if not INTERIM.match(self.head):
+            if INTERIM.match(self.head):
+                self.interim.append(int(self.head[9:12]))
+            else:
                 self.machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
                 self.machine.send(h11.Request(method="GET", target="/", headers=[("Host", "kata")]))
                 self.machine.send(h11.EndOfMessage())
@@ -180,8 +184,10 @@ class ReplyReader:
             b"".join(self.body),
             self.head,
             self.received - len(self.buffer),
+            tuple(self.interim),
         )
         self.machine = None
+        self.interim.clear()
         return reply
 
 

@@ -6,11 +6,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from grader import evidence, questions, waiting
+from grader import evidence, judge, questions, waiting
 from grader.client import Client, request
-from grader.docroot import DocumentRoot
+from grader.contract import Violation
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
@@ -18,32 +18,25 @@ from grader.proof import AFTER_THE_FIRST, Rest, look
 from grader.questions import Questions
 from grader.reply import Reply, difference
 from grader.story import Cast
+from grader.verdicts import Verdicts
 from grader.waiting import Outcome
 
+if TYPE_CHECKING:
+    from grader.grading import Grading
+
 ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict asks for: none rests on it
-
-
-@dataclass
-class Manners:
-    """What a run has learnt of a submission: its servers are all alike.
-
-    caught: one went round, or reached the deadline; it is wrong by the full measure, and what else is
-    wrong with it need not take as long. unsettled: one did not show a state that sharpens a check.
-    """
-
-    caught: bool = False
-    unsettled: bool = False
 
 
 class Server(Facts):
     """One started server. `long` tells whether its step keeps connections open (contract, section 4)."""
 
-    def __init__(self, launch: Launch, root: DocumentRoot, manners: Manners, notes: list[str], *, long: bool):
-        """notes: where to put what costs no points, and is to be said beside the check that runs."""
-        super().__init__(launch, root)
-        self.long = long
-        self.manners = manners
-        self.notes = notes
+    def __init__(self, launch: Launch, grading: "Grading"):
+        super().__init__(launch, grading.root)
+        self.grading = grading
+        self.long = grading.long
+        self.verdicts: Verdicts = grading.verdicts
+        self.notes = grading.notes  # what costs no points, and is to be said beside the check that runs
+        self.watching = ""  # the watcher that is looking: one that waits is not asked again
         self.told: list[str] = []
         self.begin_story()
 
@@ -53,6 +46,7 @@ class Server(Facts):
         self.named = 0
         self.printed_before = self.launch.output.total
         self.began, self.failed_at = time.monotonic(), 0.0
+        self.scene = ""  # the line that what fails now costs, if it is not the check's own
         self.cast = Cast()
         self.prover.sights.clear()
 
@@ -99,16 +93,62 @@ class Server(Facts):
         return reply
 
     def leave(self, *clients: Client) -> None:
-        """Close these clients, or all that there are."""
+        """Close these clients, or all that there are; what they were answered is looked at before."""
         for client in clients or tuple(self.clients):
+            self.check(client)
             client.close()
         self.departed += [client for client in self.clients if client.closed]
         self.clients = [client for client in self.clients if not client.closed]
 
+    def close_clients(self) -> None:
+        """Close all that are left, and look at nothing."""
+        for client in self.clients:
+            client.close()
+
+    # The rules of the contract
+
+    def check(self, client: Client, *, over: bool = False) -> bool:
+        """Hold what this client was answered against the rules. Raises Finding; False if a rule is known as broken."""
+        if client.closed:
+            return True
+        found = judge.violations(self, client, over=over, begin=client.checked)
+        client.checked = len(client.replies)
+        if found and client.ended and self.comes(self.gone, 1):
+            return True  # what a server that has ended did not do is told where its end is
+        for violation in found:
+            if self.verdicts.judges(violation.line, violation.rule):
+                self.fail(violation.expected, violation.saw, clients=[client], broken=violation)
+        return not found
+
+    def see_out(self, client: Client) -> None:
+        """Wait until nothing more can come for this client, and hold all of it against the rules."""
+        if judge.is_to_end(self, client):
+            self.until(lambda: client.ended or client.malformed)
+        else:
+            self.settle(lambda: self.has_read(client))
+            self.come_to_rest(turns=2)
+        self.check(client, over=True)
+
+    def watch(self, moment: str) -> None:
+        """Ask each watcher what must hold at every such moment: "rest", "over"."""
+        if self.watching or self.gone():
+            return
+        try:
+            for watcher in self.grading.watchers:
+                if watcher.moment == moment and self.verdicts.judges(watcher.line, watcher.name):
+                    self.watching = watcher.name
+                    watcher.look(self)
+        finally:
+            self.watching = ""
+
+    def clock_between(self, begin: float, end: float) -> float:
+        """Seconds that have passed by the server's clock between two moments of ours."""
+        return end - begin
+
     # Waiting
 
     def until(self, condition: Callable[[], object], patience: float = waiting.PATIENCE) -> Outcome:
-        self.prover.demand(AFTER_THE_FIRST if self.manners.caught else 1.0)
+        self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0)
         return waiting.wait(self, condition, patience, facts=self.sockets_for_proof)
 
     def comes(self, condition: Callable[[], object], seconds: float) -> bool:
@@ -127,15 +167,15 @@ class Server(Facts):
         come to rest, and after the first wait in vain the others are short.
         """
         self.prover.demand(*ENOUGH_TO_SETTLE)
-        patience = waiting.PATIENCE / (30 if self.manners.unsettled else 6)
+        patience = waiting.PATIENCE / (30 if self.verdicts.unsettled else 6)
         settled = bool(waiting.wait(self, condition, patience, facts=self.sockets_as_they_are))
-        self.manners.unsettled = self.manners.unsettled or not settled
+        self.verdicts.unsettled = self.verdicts.unsettled or not settled
         return settled
 
     @property
     def patience(self) -> float:
         """Seconds without any change after which the deadline decides."""
-        return waiting.PATIENCE * (AFTER_THE_FIRST if self.manners.caught else 1.0)
+        return waiting.PATIENCE * (AFTER_THE_FIRST if self.verdicts.caught else 1.0)
 
     def must(
         self,
@@ -145,17 +185,18 @@ class Server(Facts):
         clients: list[Client] | None = None,
         saw: Callable[[], str] | str = "",
         look_at: Questions = "",
+        costs: str = "",
     ) -> None:
         """Demand a state. Raises Finding if it does not come to hold."""
         outcome = self.until(condition, self.patience)
         if not outcome:
             at_once = self.gone() or (outcome.proven and self.prover.at_rest)
-            self.manners.caught = self.manners.caught or not at_once
+            self.verdicts.caught = self.verdicts.caught or not at_once
             seen = saw() if callable(saw) else saw
             if not seen:
                 watched = clients if clients is not None else [c for c in self.clients if not c.replies][-3:]
                 seen = "; ".join(evidence.state_of(client, self.launch) for client in watched)
-            self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients)
+            self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients, costs=costs)
 
     def fail(
         self,
@@ -165,10 +206,13 @@ class Server(Facts):
         how: str = "",
         look_at: Questions = "",
         clients: list[Client] | None = None,
+        broken: Violation | None = None,
+        costs: str = "",
     ) -> None:
         """Raise a Finding with all the evidence of this moment.
 
-        Where a connection has ended, the server may be about to end too, which is what matters then.
+        Where a connection has ended, the server may be about to end too, which is what matters then. broken: the rule
+        of the contract that this is a breach of, if it is not to be found out. costs: the line, if no HTTP rule.
         """
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
@@ -185,6 +229,11 @@ class Server(Facts):
         about_the_end = "end of the" in expected or "held by" in saw
         cause = moment.cause(printed, clients or self.clients if about_the_end else [])
         seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
+        rule = broken.rule if broken else self.watching
+        if not costs and clients and self.verdicts.line:
+            costs, rule = self.whose(clients[0], broken)
+        if not costs and self.scene:
+            costs = rule = self.scene
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
@@ -196,7 +245,18 @@ class Server(Facts):
             look_at=questions.choose(seen, look_at, raised="traceback" in cause),
             repeat=self.by_hand(clients[0] if clients else None),
             printed=printed[-2000:],
+            costs=costs,
+            rule=rule or costs,
         )
+
+    def whose(self, client: Client, broken: Violation | None) -> tuple[str, str]:
+        """The line that a failure of this client costs, "" for that of the check, and the rule that is broken."""
+        if self.gone() and broken is None:
+            return "", ""
+        if broken is None:
+            found = judge.violations(self, client)
+            broken = found[0] if found else judge.unanswered(self, client)
+        return (judge.owner(self, client, broken), broken.rule) if broken else ("", "")
 
     def by_hand(self, client: Client | None) -> str:
         """A line for bash that repeats what a client did, at a server on the default port.
@@ -248,11 +308,18 @@ class Server(Facts):
         client.taken += 1
         return client.replies[taken]
 
+    def known_as_broken(self, client: Client) -> bool:
+        """Whether what is wrong with this client's answer has been counted already, at its own line."""
+        found = judge.violations(self, client)
+        return bool(found) and not any(self.verdicts.judges(each.line, each.rule) for each in found)
+
     def serves(self, client: Client, target: str, body: bytes | None = None, look_at: Questions = "") -> Reply:
         """Demand 200 with exactly the file's bytes as this client's next answer."""
         wanted = self.root.files[target] if body is None else body
         expected = f"200 with the {len(wanted)} bytes of {target}"
         reply = self.reply(client, expected, look_at)
+        if (reply.status != 200 or reply.body != wanted) and self.known_as_broken(client):
+            return reply
         if reply.status != 200:
             self.fail(expected, f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
         if reply.body != wanted:
@@ -266,6 +333,8 @@ class Server(Facts):
         """Demand an answer with one of these statuses and no secret in it."""
         wanted = " or ".join(map(str, statuses))
         reply = self.reply(client, f"{wanted} ({why})", look_at)
+        if self.known_as_broken(client):
+            return reply
         if self.root.secret in reply.body or self.root.secret in reply.head:
             self.fail(
                 f"{wanted} ({why})",
@@ -282,8 +351,17 @@ class Server(Facts):
             )
         return reply
 
-    def probe(self, count: int = 2, look_at: Questions = "what did the clients before leave behind?") -> None:
+    def goes_on(self) -> None:
         """After whatever was done: the next clients are served."""
+        if not self.verdicts.judges("goes_on", "goes_on"):
+            return
+        self.scene = "goes_on"
+        try:
+            self.probe()
+        finally:
+            self.scene = ""
+
+    def probe(self, count: int = 2, look_at: Questions = "what did the clients before leave behind?") -> None:
         self.did("then new clients came" if count > 1 else "then one more came")
         for _ in range(count):
             self.serves(self.ask("/small.bin"), "/small.bin", look_at=look_at)
@@ -321,5 +399,7 @@ class Server(Facts):
             self.prover.sights.note(time.monotonic(), rest.last.tasks)
             return done
 
-        settled = self.until(resting, waiting.PATIENCE / (30 if self.manners.unsettled else 6))
-        self.manners.unsettled = self.manners.unsettled or not settled
+        settled = self.until(resting, waiting.PATIENCE / (30 if self.verdicts.unsettled else 6))
+        self.verdicts.unsettled = self.verdicts.unsettled or not settled
+        if settled:
+            self.watch("rest")

@@ -14,6 +14,7 @@ from tests.checks import clients, questions
 MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
+HELPERS = 12  # threads: gevent's own pool has at most ten
 
 
 def one_process_one_thread(server: Server, count: int = 4) -> None:
@@ -33,28 +34,40 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
 
 def one_thread(server: Server) -> None:
     if (threads := len(server.tasks())) > 1:
-        server.fail("one thread", f"{threads} threads", look_at="which call makes the second thread, and what for?")
+        look_at = "which call makes the second thread, and what for?"
+        server.fail("one thread", f"{threads} threads", look_at=look_at, costs="one_thread")
 
 
-def one_process(server: Server) -> None:
+def one_process(server: Server, costs: str = "one_thread") -> None:
     if len(server.living()) != 1:
         look_at = "which call makes the second process, and what for?"
-        server.fail("one process", clients.plural(len(server.living()), "process"), look_at=look_at)
+        server.fail("one process", clients.plural(len(server.living()), "process"), look_at=look_at, costs=costs)
 
 
 def one_at_a_time(server: Server) -> None:
-    server.did("client #1 sent half a request; #2 and #3 sent whole ones")
-    first = server.client()
     head = request("/page1.txt")
-    first.send(head[:20])
+    for part in (head[:20], b"", head[:-1]):
+        stalls = "sent nothing" if not part else "sent half a request"
+        server.did(f"client #1 {stalls}; #2 and #3 sent whole ones", again=True)
+        first_come(server, part, head[len(part) :])
+        server.leave()
+        server.begin_story()
+
+
+def first_come(server: Server, part: bytes, rest: bytes) -> None:
+    """The first client is served first, whoever speaks first; one that was never accepted is not the first."""
+    first = server.client()
+    first.send(part)
     server.settle(lambda: server.has_read(first))
+    if (row := server.row(first)) is None or row.inode == 0:
+        return
     others = [server.ask("/page2.txt"), server.ask("/page3.txt")]
     if server.comes(lambda: any(client.received for client in others), seconds=3):
         look_at = "how many clients does this step serve at a time, and what serves the second one?"
         saw = next(f"{client.name} was answered" for client in others if client.received)
         server.fail("nobody else is answered while client #1 stalls", saw, clients=others, look_at=look_at)
     server.did("then client #1 sent the rest")
-    first.send(head[20:])
+    first.send(rest)
     server.serves(first, "/page1.txt")
     for client, target in zip(others, ("/page2.txt", "/page3.txt"), strict=True):
         server.serves(client, target, look_at=questions.NEXT_CLIENT)
@@ -106,11 +119,7 @@ def own_processes(server: Server, count: int = 50) -> None:
         lambda: len(served_apart(server, crowd)) == count,
         f"{count} processes, each with the socket of a client of its own",
         saw=lambda: f"a process of its own for {len(served_apart(server, crowd)) or 'none'} of {count} clients",
-        look_at={
-            "for none of": "which process talks with a client, and which one accepts the next?",
-            "for 1 of": "which process talks with the second client while the first one stalls?",
-            "": "how many processes may there be at a time, and what becomes of the next client?",
-        },
+        look_at=questions.APART,
     )
 
 
@@ -231,7 +240,7 @@ def own_threads(server: Server, count: int = 50) -> None:
     for _ in range(count):
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
-    one_process(server)
+    one_process(server, "own_threads")
     server.must(
         lambda: len(server.tasks()) >= count,
         f"a thread for each of {count} stalled clients",
@@ -265,8 +274,8 @@ def one_os_thread(server: Server, count: int = 100) -> None:
     before = len(server.tasks())
     server.did(f"{count} clients connected and stalled in mid-request")
     clients.stalled(server, count)
-    one_process(server)
-    if len(server.tasks()) > before + 12:  # gevent's own pool of helpers has at most ten
+    one_process(server, "one_os_thread")
+    if len(server.tasks()) > before + HELPERS:
         server.fail(
             "the number of threads does not grow with clients",
             f"{before} threads before, {len(server.tasks())} now",
@@ -330,7 +339,7 @@ def nonblocking_sockets(server: Server, count: int = 4) -> None:
     blocking_socket(server, inodes)
 
 
-def blocking_socket(server: Server, inodes: dict[int, str]) -> None:
+def blocking_socket(server: Server, inodes: dict[int, str], costs: str = "nonblocking") -> None:
     """Fail if one of these sockets, inode -> whose it is, lacks O_NONBLOCK."""
     for descriptor, target in server.launch.proc.descriptors(server.main).items():
         name = inodes.get(int(target[8:-1])) if target.startswith("socket:[") else None
@@ -340,6 +349,7 @@ def blocking_socket(server: Server, inodes: dict[int, str]) -> None:
                 "O_NONBLOCK on the listener and on every client's socket",
                 saw,
                 look_at=questions.BLOCKING,
+                costs=costs,
             )
 
 
@@ -354,21 +364,23 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
     for _ in range(2):
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
-    if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
-        server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN)
     began, spent = time.monotonic(), server.cpu()
     for _ in range(samples):
         server.pump(0.001)
-        for task in server.tasks():
-            if asleep_on_sockets(task):
-                saw = f"asleep in {task.call}"
-                server.fail("each socket is asked in turn, without select or poll", saw, look_at=questions.IN_TURN)
-            if task.call and task.call.startswith("epoll"):
-                saw = f"asleep in {task.call}"
-                server.fail("each socket is asked in turn, without epoll", saw, look_at=questions.IN_TURN)
+        not_in_turn(server)
     used = (server.cpu() - spent) / (time.monotonic() - began)
     if used > MUCH_CPU:
         server.notes.append(f"no point is lost by it, but it used {used:.1f} s of CPU time a second while nobody spoke")
+
+
+def not_in_turn(server: Server) -> None:
+    """Fail if the kernel shows that it leaves the asking to select, poll or epoll."""
+    if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
+        server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN, costs="in_turn")
+    for task in server.tasks():
+        if asleep_on_sockets(task) or (task.call and task.call.startswith("epoll")):
+            expected = "each socket is asked in turn, without select, poll or epoll"
+            server.fail(expected, f"asleep in {task.call}", look_at=questions.IN_TURN, costs="in_turn")
 
 
 def watched(server: Server) -> dict[int, int]:
@@ -413,16 +425,19 @@ def sleeps_in_epoll(server: Server) -> None:
         server.client().send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     one_thread(server)
+    must_sleep_in_epoll(server)
 
+
+def must_sleep_in_epoll(server: Server) -> None:
     def asleep() -> bool:
         task = server.launch.proc.task(server.main, server.main)
         return task is not None and (task.call is None or task.call.startswith("epoll"))
 
     saw = lambda: "; ".join(evidence.where_it_stands(server.launch, server.clients))  # noqa: E731
-    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at=questions.SLEEP)
+    server.must(asleep, "the thread sleeps in epoll", saw=saw, look_at=questions.SLEEP, costs="sleeps_in_epoll")
 
 
-def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
+def at_rest(server: Server, when: str, wakes: float = MANY_WAKES, costs: str = "") -> None:
     """Demand that the server uses no CPU; waking a few times a second is no use of CPU."""
     if server.asleep_for_good():
         return
@@ -432,11 +447,34 @@ def at_rest(server: Server, when: str, wakes: float = MANY_WAKES) -> None:
     used, rate = server.cpu() - spent, (server.wakes() - woken) / (time.monotonic() - clock)
     if rate > wakes:
         server.fail(
-            f"no use of CPU {when}", f"it woke {rate:.0f} times a second", look_at="what wakes it, and what for?"
+            f"no use of CPU {when}",
+            f"it woke {rate:.0f} times a second",
+            look_at="what wakes it, and what for?",
+            costs=costs,
         )
     if used > own / 3:
         saw = f"it used {used:.2f} s of CPU time while a busy loop beside it used {own:.2f} s"
-        server.fail(f"no use of CPU {when}", saw, look_at=questions.no_rest(when))
+        server.fail(f"no use of CPU {when}", saw, look_at=questions.no_rest(when), costs=costs)
+
+
+def state_of_clients(server: Server) -> frozenset[object]:
+    """What states its clients are in, and how those who have left have done so: what it does then may differ."""
+    here = {
+        (c.reading, c.half_closed, c.replies[-1].status if c.replies else 0, len(c.replies) < c.asked, bool(c.part))
+        for c in server.clients
+    }
+    return frozenset(here | {event.what for c in server.departed for event in c.diary[-1:]})
+
+
+def rest_line(server: Server) -> tuple[str, str]:
+    """The line that the use of CPU costs in this state of its clients, and the state in words."""
+    if not all(client.reading for client in server.clients):
+        return "idle_readers", "while clients do not read"
+    if any(event.what == "reset" for client in server.departed for event in client.diary[-1:]):
+        return "idle_after_resets", "after resets"
+    if not server.clients:
+        return "idle", "with no client"
+    return "idle", f"with {clients.plural(len(server.clients), 'client')} and no traffic"
 
 
 def idle(server: Server, count: int) -> None:

@@ -46,6 +46,12 @@ NEXT_CLIENT = {
     "": "what does the server do when it is done with a client?",
 }
 
+APART = {
+    "for none of": "which process talks with a client, and which one accepts the next?",
+    "for 1 of": "which process talks with the second client while the first one stalls?",
+    "": "how many processes may there be at a time, and what becomes of the next client?",
+}
+
 # Clients who stall, stop reading, vanish
 
 ALONE = {
@@ -144,6 +150,11 @@ OUTSIDE = {
     "/....//": "what is left of `....//` when every `../` has been taken out of it?",
     "www-private": "is all that begins with the root's name inside the root?",
     "": "where does the path end up, once it is decoded and every `..` and every link is followed?",
+}
+INSIDE = {
+    "was answered": "where does this link lead, once it is followed, and is that inside of the root?",
+    "Content-Length": "whose length is this: the link's, or that of the file it leads to?",
+    "": "what is opened here, and what is measured: the link, or where it leads?",
 }
 METHODS = {
     "was answered 400": "is there a mistake in this request line, or does the server only not know the word?",

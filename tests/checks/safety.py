@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 
 from grader.client import request
+from grader.docroot import INSIDE_LINKS, OUTSIDE_LINKS
 from grader.subject import Server
 from tests.checks import questions
 
@@ -70,8 +71,13 @@ def wanders(server: Server) -> None:
 
 def links(server: Server) -> None:
     server.did("asked for symbolic links, in the root, to what lies outside of it")
-    for target in ("/link.txt", "/absolute-link.txt", "/linked/secret.txt"):
+    for target in OUTSIDE_LINKS:
+        server.did(f"asked for {target}, a symbolic link that leaves the root, or below one", again=True)
         server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", outside(""))
+        server.leave()
+    for target in INSIDE_LINKS:
+        server.did(f"asked for {target}, a symbolic link that stays inside the root, or below one", again=True)
+        server.serves(server.ask(target), target, look_at=questions.INSIDE)
         server.leave()
 
 

@@ -1,0 +1,437 @@
+"""The rules of HTTP in the contract as pure functions: what a client sent, and all that came back -> what is broken.
+
+They judge every client of every scene. A rule knows the line of the rubric that it belongs to, so that what is
+seen in one scene may cost the line of another. Nothing here waits or asks the kernel.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from grader.reply import Reply, difference, shown
+
+REQUEST_LINE = re.compile(rb"([^\s]+) ([^\s]+) HTTP/1\.([01])")
+FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, section 5
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
+MINUTE = 60.0  # seconds for which a client may be silent
+MANY = 100  # requests that a connection serves at least
+#: Header fields that make a request one that may be served or refused in any way.
+NOT_GRADED = {"content-length", "transfer-encoding", "range", "if-range", "expect", "upgrade", "te"}
+CONDITIONAL = "if-"
+
+
+class Wanted(Protocol):
+    """What a target may be answered, as `docroot.Wanted` says it."""
+
+    @property
+    def statuses(self) -> frozenset[int]: ...
+    @property
+    def bodies(self) -> tuple[bytes, ...]: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
+class Site(Protocol):
+    """The folder that is served, and what must not be."""
+
+    def wanted(self, target: bytes, since: float = 0.0) -> Wanted: ...
+    def leaks(self, data: bytes) -> bool: ...
+
+
+#: What kind of target it is -> the line of the rubric that says how it is answered.
+LINES = {
+    "plain": "contents",
+    "empty": "contents",
+    "large": "large_file",
+    "name": "names",
+    "query": "queries",
+    "folder": "folders",
+    "no slash": "folders",
+    "missing": "missing",
+    "undecodable": "missing",
+    "outside": "outside",
+    "link": "links",
+    "inside link": "links",
+    "wander": "wandering",
+    "fresh": "fresh_files",
+    "odd": "outside",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole head as a client sent it, its blank line left out. `version` is "1.0" or "1.1"; "" of what is no HTTP."""
+
+    head: bytes
+    method: bytes = b""
+    target: bytes = b""
+    version: str = ""
+    fields: tuple[tuple[str, bytes], ...] = ()
+    legal: bool = True  # every header line parses
+
+    @property
+    def options(self) -> list[str]:
+        """The words of all its Connection lines, RFC 9110, section 7.6.1."""
+        values = b",".join(value for name, value in self.fields if name == "connection")
+        return [word.strip(" \t").lower() for word in values.decode("latin-1").split(",")]
+
+    @property
+    def closes(self) -> str:
+        """The line of the rubric by which its answer is the last one; "" if it is not."""
+        if "close" in self.options:
+            return "asked_to_close"
+        return "http10" if self.version == "1.0" and "keep-alive" not in self.options else ""
+
+    @property
+    def either(self) -> bool:
+        """HTTP/1.0 that asks for keep-alive may be granted it or not."""
+        return self.version == "1.0" and "keep-alive" in self.options and "close" not in self.options
+
+    @property
+    def free(self) -> bool:
+        """Whether a server may serve or refuse it as it likes."""
+        if not self.version:
+            words = self.head.split(b"\r\n")[0].split()
+            return len(words) > 3 or (len(words) == 2 and words[0] == b"GET")  # HTTP/0.9, or more than is asked
+        names = [name for name, _ in self.fields]
+        odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))
+        targets = not self.target.startswith(b"/") or any(byte > 126 or byte < 33 for byte in self.target)
+        return odd or targets or not self.legal or names.count("host") != 1 or self.method == b"HEAD"
+
+    def harmless(self, name: str) -> bool:
+        """A Content-Length of 0 says that there is no body."""
+        values = [value.strip() for other, value in self.fields if other == name]
+        return name == "content-length" and self.method != b"GET" and values == [b"0"]
+
+
+def parse(head: bytes) -> Request:
+    first, *lines = head.split(b"\r\n")
+    match = REQUEST_LINE.fullmatch(first)
+    if not match or not TOKEN.fullmatch(match[1]):
+        return Request(head)
+    pairs = [(name.lower().decode("latin-1"), value) for name, _, value in (line.partition(b":") for line in lines)]
+    legal = all(map(FIELD.fullmatch, lines))
+    return Request(head, match[1], match[2], f"1.{match[3].decode()}", tuple(pairs), legal)
+
+
+def cut(sent: bytes) -> tuple[list[Request], bytes]:
+    """The whole heads in what was sent, and the rest. Nothing that we send to be judged has a body."""
+    *heads, rest = sent.split(b"\r\n\r\n")
+    return [parse(head) for head in heads], rest
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """All that passed on one connection.
+
+    asked: when each head was whole, seconds by time.monotonic(). ended: how the server ended it ("end of stream",
+    "reset", ""). half_closed: the client had shut down its sending side. over: the server is known to do nothing
+    more for it. idle: seconds, by the server's clock, since either side had sent a byte, when it ended or until now.
+    cut_off: it may not have all of an answer: the client left first.
+    """
+
+    sent: bytes
+    replies: tuple[Reply, ...]
+    long: bool
+    site: Site
+    malformed: str = ""
+    ended: str = ""
+    half_closed: bool = False
+    over: bool = False
+    pending: bool = False
+    idle: float = 0.0
+    asked: tuple[float, ...] = ()
+    shrinking: bool = False
+    requests: tuple[Request, ...] = field(init=False)
+    rest: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        requests, rest = cut(self.sent)
+        object.__setattr__(self, "requests", tuple(requests))
+        object.__setattr__(self, "rest", rest)
+
+    def wanted(self, number: int) -> Wanted:
+        since = self.asked[number] if number < len(self.asked) else 0.0
+        return self.site.wanted(self.requests[number].target, since)
+
+
+#: Rules whose breach may be the work of what else went on: whether it is shows a server that is asked this alone.
+OF_ONE_ANSWER = {"status", "body", "readable", "parse", "answered", "ends"}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that is broken, the line of the rubric that it costs, what was expected and seen, at which request."""
+
+    rule: str
+    line: str
+    expected: str
+    saw: str
+    number: int = 0
+
+
+def judge(exchange: Exchange, begin: int = 0) -> list[Violation]:
+    """Every rule that this exchange breaks, the first that was broken first. begin: answers before are known."""
+    found: list[Violation] = []
+    for number, reply in enumerate(exchange.replies[begin:], begin):
+        if number >= len(exchange.requests):
+            found += one_too_many(exchange, number)
+            break
+        if closing := last_before(exchange, number):
+            found.append(closing)
+            break
+        found += [replace(violation, number=number) for violation in answer(exchange, number, reply)]
+    last = len(exchange.replies)
+    if exchange.malformed:
+        found.append(replace(unreadable(exchange), number=last))
+    else:
+        found += [replace(found_, number=min(last, max(len(exchange.requests) - 1, 0))) for found_ in end(exchange)]
+    return found
+
+
+def line_of(exchange: Exchange, number: int) -> str:
+    """The line that says how this request is answered."""
+    request = exchange.requests[number]
+    if not request.version:
+        return "junk"
+    if request.method != b"GET":
+        return "other_methods"
+    if len(request.head) + 4 > ENDLESS:
+        return "endless_head"
+    return LINES[exchange.wanted(number).kind]
+
+
+def what(request: Request) -> str:
+    if not request.version:
+        return shown(request.head[:60])
+    return f"{request.method.decode('latin-1')} {request.target[:100].decode('latin-1')}"
+
+
+def answer(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
+    """The rules of one answer to one request."""
+    request = exchange.requests[number]
+    asked = what(request)
+    if exchange.site.leaks(reply.body) or exchange.site.leaks(reply.head):
+        line = line_of(exchange, number)
+        line = line if line in ("links", "outside") else "outside"
+        yield Violation("nothing from outside", line, f"nothing from outside the root for {asked}", "a secret came")
+    yield from framing(exchange, request, reply)
+    if request.free:
+        return
+    statuses, why = allowed(exchange, number)
+    if reply.status not in statuses:
+        expected = f"{' or '.join(map(str, sorted(statuses)))} ({why})"
+        yield Violation("status", line_of(exchange, number), expected, f"{asked} was answered {reply.status}")
+    elif reply.status == 200:
+        yield from body(exchange, number, reply)
+    elif reply.status == 404 and not readable(reply):
+        expected = "404 with a body that a person can read"
+        seen = shown(reply.body[:60]) if reply.body else "an empty body"
+        yield Violation("readable", "missing", expected, f"{seen} for {asked}")
+
+
+def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
+    """The statuses that this request may be answered, and why."""
+    request = exchange.requests[number]
+    if not request.version:
+        return frozenset({400}), f"{shown(request.head[:60])} is no HTTP"
+    name = request.method.decode("latin-1")
+    if request.method != b"GET":  # letter case counts, RFC 9110, section 9.1; who knows capitals only may say 400
+        return frozenset({405, 501} if name.isupper() else {400, 405, 501}), f"{name} is not GET"
+    wanted = exchange.wanted(number)
+    statuses = wanted.statuses
+    if len(request.head) + 4 > HEAD:
+        statuses = statuses | {400, 413, 414, 431}
+    return statuses, wanted.why
+
+
+def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
+    """A 200 holds the bytes of the file."""
+    wanted = exchange.wanted(number)
+    coded = [value.strip().lower() for value in reply.values("content-encoding")]
+    if [value for value in coded if value != "identity"]:
+        expected = f"the bytes of {what(exchange.requests[number])} as they are, which asked for no coding"
+        yield Violation("body", line_of(exchange, number), expected, f"Content-Encoding: {coded[0]}")
+    elif wanted.bodies and reply.body not in wanted.bodies and not exchange.shrinking:
+        best = wanted.bodies[-1]
+        expected = f"200 with the {len(best)} bytes of {exchange.requests[number].target[:100].decode('latin-1')}"
+        yield Violation("body", line_of(exchange, number), expected, difference(reply.body, best))
+
+
+def readable(reply: Reply) -> bool:
+    """Whether a person finds words in a body: text that shows something, its tags left out."""
+    if [value for value in reply.values("content-encoding") if value.strip().lower() != "identity"]:
+        return True
+    for coding in ("utf-8", "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"):
+        try:
+            text = reply.body.decode(coding)
+        except UnicodeDecodeError:
+            continue
+        text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>", " ", text) if "<" in text else text
+        title = re.search(r"(?is)<title>(.*?)</title>", reply.body.decode(coding))
+        return "\0" not in text and any(letter.isalnum() for letter in text + (title[1] if title else ""))
+    return False
+
+
+def framing(exchange: Exchange, request: Request, reply: Reply) -> Iterator[Violation]:
+    """What every answer says of itself, whatever its status."""
+    asked = what(request)
+    coded = bool(reply.values("transfer-encoding"))
+    if coded and "1.0" in (request.version, reply.version):
+        expected = "no chunked coding for HTTP/1.0 (RFC 9112, section 6.1)"
+        yield Violation("coding", "strict", expected, f"Transfer-Encoding in the {reply.status} to {asked}")
+    if reply.interim and request.version == "1.0":
+        expected = "no interim answer for HTTP/1.0 (RFC 9110, section 15.2)"
+        yield Violation("interim", "strict", expected, f"{reply.interim[0]} before the {reply.status} to {asked}")
+    if exchange.long and reply.length is None and reply.status >= 200:
+        expected = f"Content-Length in the {reply.status} to {asked}"
+        yield Violation("length", "lengths", expected, "chunked coding in its place" if coded else "no such line")
+    for name, value in planted(request):
+        if any(value in line for line in reply.values(name)):
+            expected = f"nothing that a client wrote as a header line of the answer to {asked}"
+            yield Violation("planted", "strict", expected, f"the line {name}: {value}")
+
+
+def planted(request: Request) -> Iterator[tuple[str, str]]:
+    """Header lines that a request would like to have in its answer: name and value, from an escaped line break."""
+    target = request.target
+    for _ in range(2):
+        target = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), target)
+        for line in re.split(rb"[\r\n]+", target)[1:]:
+            name, colon, value = line.partition(b":")
+            if colon and TOKEN.fullmatch(name):
+                yield name.decode().lower(), value.split()[0].decode("latin-1") if value.split() else ""
+
+
+def last_before(exchange: Exchange, number: int) -> Violation | None:
+    """Nothing is answered on a connection after the answer that closes it."""
+    if not number:
+        return None
+    if not exchange.long:
+        expected = "one request, one answer, and the end of the connection"
+        return Violation("one answer", "end_of_stream", expected, f"{len(exchange.replies)} answers on one connection")
+    for before in range(number):
+        if line := exchange.requests[before].closes:
+            asked = "`Connection: close`" if line == "asked_to_close" else "HTTP/1.0"
+            expected = f"no answer after the one to the request with {asked}"
+            return Violation(
+                "last answer", line, expected, f"what was sent behind it was answered {status(exchange, number)}"
+            )
+    return None
+
+
+def status(exchange: Exchange, number: int) -> int:
+    return exchange.replies[number].status
+
+
+def one_too_many(exchange: Exchange, number: int) -> Iterator[Violation]:
+    """An answer to a request that is not complete, or to none."""
+    reply = exchange.replies[number]
+    if exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
+        expected = "no answer yet: the head is not complete"
+        yield Violation("early", "pieces", expected, f"half a head was answered {reply.status}")
+    elif exchange.rest and (len(exchange.rest) > HEAD or reply.status == 400):
+        return  # a long head, or one that is no HTTP already
+    elif reply.status == 408 and exchange.idle >= MINUTE:
+        return  # a time-out that is told, RFC 9110, section 15.5.9
+    elif exchange.half_closed and reply.status in (400, 408):
+        return  # the rest of the head will not come
+    else:
+        expected = f"{len(exchange.requests)} answers, one for each request, and nothing after them"
+        yield Violation("one answer", "strict", expected, f"one more, {reply.status}")
+
+
+def unreadable(exchange: Exchange) -> Violation:
+    """What came is no HTTP, or not what its own length says."""
+    number = len(exchange.replies)
+    asked = what(exchange.requests[number]) if number < len(exchange.requests) else "nothing more"
+    if exchange.long and "stream ends in the middle" not in exchange.malformed and "no length" in exchange.malformed:
+        return Violation("length", "lengths", f"Content-Length in the answer to {asked}", exchange.malformed)
+    return Violation("parse", "strict", f"an answer to {asked} that parses as HTTP", exchange.malformed)
+
+
+def plausible(rest: bytes) -> bool:
+    """Whether what is there of a head may yet become a request for a file."""
+    first, end, _ = rest.partition(b"\r\n")
+    if end:
+        match = REQUEST_LINE.fullmatch(first)
+        return bool(match) and match[1] == b"GET"  # type: ignore[index]
+    return first.startswith(b"GET /"[: len(first)])
+
+
+def end(exchange: Exchange) -> Iterator[Violation]:
+    """The connection ends when it should, and not before."""
+    answered, asked = len(exchange.replies), len(exchange.requests)
+    last = exchange.requests[answered - 1] if 0 < answered <= asked else None
+    may_close = last is not None and ends_as_it_likes(last)
+    how = "a reset" if exchange.ended == "reset" else "the end of the stream"
+    if exchange.ended and answered < asked and due(exchange, answered):
+        yield Violation(
+            "answered", line_of(exchange, answered), f"an answer to {what(exchange.requests[answered])}", f"{how} came"
+        )
+    elif last is None:
+        if given_up(exchange) and not exchange.replies:
+            seen = f"{how} after {exchange.idle:.0f} s of silence"
+            yield Violation("patience", "patience", "no end before a client was silent for 60 s", seen)
+    elif not exchange.long or last.closes:
+        line = last.closes if exchange.long else "end_of_stream"
+        behind = asked > answered or bool(exchange.rest)  # which is then unread when the socket is closed
+        if exchange.over and not exchange.ended:
+            yield Violation("ends", line, "the end of the stream after the answer", "the connection stays open")
+        elif exchange.ended == "reset" and not behind and not exchange.pending:
+            yield Violation("ends", line, "the end of the stream after the answer", "a reset")
+    elif exchange.ended and not may_close and answered < MANY and not exchange.half_closed:
+        yield from stays(exchange, last, how)
+
+
+def ends_as_it_likes(request: Request) -> bool:
+    """Whether the connection may end with the answer to this request, or stay open."""
+    no_get = not request.version or request.method != b"GET"
+    return request.free or request.either or no_get or len(request.head) + 4 > HEAD
+
+
+def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
+    """A long connection stays open after an answer."""
+    stated = stated_timeout(exchange.replies[-1])
+    if exchange.idle >= MINUTE or (stated is not None and not exchange.rest and exchange.idle >= stated - 0.5):
+        return
+    if (exchange.rest and len(exchange.rest) > HEAD) or (exchange.rest and not plausible(exchange.rest)):
+        return
+    if exchange.rest:
+        expected = "no end before a client was silent for 60 s: part of its next head is there"
+        yield Violation("patience", "patience", expected, f"{how} after {exchange.idle:.0f} s")
+        return
+    plain = {name for name, _ in last.fields} <= {"host"} and b"?" not in last.target
+    line = "hundred" if plain else "not_asked_to_close"
+    yield Violation("stays", line, f"the connection open after the {exchange.replies[-1].status} to {what(last)}", how)
+
+
+def due(exchange: Exchange, number: int) -> bool:
+    """Whether this request, the next to be answered, must be: nothing before it may have ended the connection."""
+    if number >= MANY or (number and not exchange.long):
+        return False
+    for before in exchange.requests[:number]:
+        if before.closes or ends_as_it_likes(before):
+            return False
+    request = exchange.requests[number]
+    return bool(request.version) and not request.free and len(request.head) + 4 <= HEAD
+
+
+def given_up(exchange: Exchange) -> bool:
+    """Whether a client that could still have gone on was sent away before its minute was over."""
+    if not exchange.ended or exchange.requests or exchange.half_closed or exchange.idle >= MINUTE:
+        return False
+    return len(exchange.rest) <= HEAD and (not exchange.rest or plausible(exchange.rest))
+
+
+def stated_timeout(reply: Reply) -> float | None:
+    """Seconds after `timeout=` in the Keep-Alive header of an answer, RFC 2068, section 19.7.1."""
+    for part in ",".join(reply.values("keep-alive")).split(","):
+        name, _, number = part.strip().partition("=")
+        if name.lower() == "timeout" and number.strip().isdigit():
+            return float(number)
+    return None

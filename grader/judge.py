@@ -1,0 +1,98 @@
+"""What a client was answered, held against the rules of the contract; and whose fault it is, if a rule is broken.
+
+A rule of one answer may be broken because of what else goes on: the bytes of another client's file, say. Then the
+line of the scene is the one that it costs. A control tells: another server, which nobody has met before, is asked the
+same alone. If it breaks a rule too, the line of that rule is what it costs.
+"""
+
+import time
+from typing import TYPE_CHECKING
+
+from grader import contract
+from grader.client import ENOUGH, Client
+from grader.contract import Exchange, Violation
+from grader.finding import CannotGrade, Finding
+
+if TYPE_CHECKING:
+    from grader.subject import Server
+
+NO_ANSWER = "answered"  # the rule that a request is answered at all
+
+
+def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchange:
+    """All that has passed between this client and the server. over: nothing more will come."""
+    moments = [event.time for event in client.diary if event.what in ("connected", "sent", "all sent", "received")]
+    until = next((event.time for event in client.diary if event.what == "ended"), time.monotonic())
+    last = max((moment for moment in moments if moment <= until), default=until)
+    return Exchange(
+        bytes(client.sent),
+        tuple(client.replies),
+        server.long,
+        server.root,
+        malformed=client.malformed,
+        ended=client.ended if client.connected else "",
+        half_closed=client.half_closed,
+        over=over,
+        pending=client.reader.pending,
+        idle=server.clock_between(last, until),
+        asked=tuple(client.asked_at),
+    )
+
+
+def violations(server: "Server", client: Client, *, over: bool = False, begin: int = 0) -> list[Violation]:
+    """The rules that are broken so far for this client."""
+    if len(client.sent) >= ENOUGH or (not client.sent and not client.ended):
+        return []
+    return contract.judge(exchange(server, client, over=over), begin)
+
+
+def unanswered(server: "Server", client: Client) -> Violation | None:
+    """The request that this client waits for in vain, as a breach; None if nothing that it sent must be answered."""
+    seen = exchange(server, client)
+    number = len(seen.replies)
+    if number >= len(seen.requests) or not contract.due(seen, number):
+        return None
+    line = contract.line_of(seen, number)
+    return Violation(NO_ANSWER, line, f"an answer to {contract.what(seen.requests[number])}", "none", number)
+
+
+def is_to_end(server: "Server", client: Client) -> bool:
+    """Whether the server is to end this connection by itself."""
+    requests, _ = contract.cut(bytes(client.sent))
+    return not server.long or any(request.closes for request in requests)
+
+
+def owner(server: "Server", client: Client, violation: Violation) -> str:
+    """The line that a breach costs: that of its rule, or "" for the one of the scene that shows it."""
+    verdicts = server.verdicts
+    if violation.line == verdicts.line or violation.line not in verdicts.lines or verdicts.line == "answers":
+        return ""
+    if violation.rule not in contract.OF_ONE_ANSWER:
+        return violation.line
+    requests = contract.cut(bytes(client.sent))[0]
+    head = requests[violation.number].head + b"\r\n\r\n"
+    if head not in verdicts.controls:
+        verdicts.controls[head] = control(server, head)
+    return verdicts.controls[head]
+
+
+def control(server: "Server", head: bytes) -> str:
+    """Ask another server this alone; the line whose rule it breaks all the same, "" if it breaks none."""
+    verdicts, grading = server.verdicts, server.grading
+    stage, line = list(grading.stage), verdicts.line
+    try:
+        with grading.started() as other:
+            verdicts.line = "answers"  # what fails here belongs to nobody else
+            client = other.client()
+            client.send(head)
+            answered = other.until(lambda: client.replies or client.malformed or client.ended)
+            if answered and not server.long:
+                other.until(lambda: client.ended)
+            found = violations(other, client, over=True)
+            if not answered and not found and (missing := unanswered(other, client)):
+                found = [missing]
+            return found[0].line if found else ""
+    except (Finding, CannotGrade):
+        return ""
+    finally:
+        grading.stage[:], verdicts.line = stage, line

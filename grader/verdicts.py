@@ -1,0 +1,52 @@
+"""What a run has found of a submission so far: its servers are all alike, and each finding costs one line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from grader.finding import Finding
+
+if TYPE_CHECKING:
+    from grader.subject import Server
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What must hold of a server in every scene, whatever the scene is about.
+
+    line: of the rubric, what it costs. moment: "rest" (the server has done what it had begun) or "over" (the scene is,
+    and every client has left). look: raises Finding, at the cost of that line.
+    """
+
+    line: str
+    moment: str
+    look: "Callable[[Server], None]"
+
+    @property
+    def name(self) -> str:
+        return self.look.__name__
+
+
+@dataclass
+class Verdicts:
+    """Shared by all the servers of a run.
+
+    caught: one went round, or reached the deadline; it is wrong by the full measure, and what else is
+    wrong with it need not take as long. unsettled: one did not show a state that sharpens a check.
+    line: of the check that runs. lines: those that are judged in this run. ledger: line -> what another line's scene
+    has shown of it. muted: line and rule that are known to be broken: what else is wrong is then looked for.
+    controls: a head that was asked alone -> the line that it costs.
+    """
+
+    caught: bool = False
+    unsettled: bool = False
+    line: str = ""
+    lines: frozenset[str] = frozenset()
+    ledger: dict[str, Finding] = field(default_factory=dict)
+    muted: set[tuple[str, str]] = field(default_factory=set)
+    controls: dict[bytes, str] = field(default_factory=dict)
+    rested: set[object] = field(default_factory=set)  # states of its clients in which a server has used no CPU
+
+    def judges(self, line: str, rule: str) -> bool:
+        """Whether a breach of this rule is still news. line "": the watcher finds the line out."""
+        return (line in self.lines and (line, rule) not in self.muted) or not line
