@@ -266,7 +266,7 @@ class Server(Facts):
         """Demand an answer with one of these statuses and no secret in it."""
         wanted = " or ".join(map(str, statuses))
         reply = self.reply(client, f"{wanted} ({why})", look_at)
-        if self.root.secret in reply.body or self.root.secret in reply.head:
+        if self.root.leaks(reply.body) or self.root.leaks(reply.head):
             self.fail(
                 f"{wanted} ({why})",
                 "a file from outside the root was sent",
