@@ -180,11 +180,13 @@ def climbs(root: bytes, path: bytes) -> bool:
 
 def wander(root: bytes, path: bytes, held: Held, since: float) -> Found:
     """What a path may be answered that has empty names, `.` or `..` in it."""
-    found = [follow(root, reading, held, since) for reading in readings(root, path)]
+    paths = list(readings(root, path))
+    found = [follow(root, reading, held, since) for reading in paths]
     inside = [one for one in found if one.bodies or one.kind == "no slash"]
     statuses = {404}.union(*(one.statuses for one in inside))
     bodies = [data for one in inside for data in one.bodies]
-    if bodies and path.endswith((b"/.", b"/..")):  # a folder asked for without its slash
+    index = any(reading.endswith(b"/") and one.bodies for reading, one in zip(paths, found, strict=True))
+    if index and not path.endswith(b"/"):  # `/..` is a folder asked for without its slash
         statuses.add(301)
     below = posixpath.normpath(root + b"/" + path)
     kind = "wander"
