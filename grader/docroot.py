@@ -1,12 +1,51 @@
 """The document root that a graded server serves: made for the run, with random bytes, so that nothing can
-be hard-coded, and with a secret beside it that no answer may ever hold."""
+be hard-coded, and with secrets beside it that no answer may ever hold.
+
+Names on the disk are bytes, UTF-8 whatever the locale: a target is bytes too, and says UTF-8.
+"""
 
 import os
 import random
 import secrets
 from pathlib import Path
 
-LARGE = 3 << 20  # bytes
+from grader.held import History
+from grader.wanted import INDEX, Wanted, judge, walk, within
+
+LARGE = 3 << 20  # bytes, and some more
+HUGE = 12 << 20  # likewise
+#: What a server may take for text, and names without a type.
+EXTENSIONS = (".html", ".css", ".js", ".json", ".svg", ".png", ".txt", "")
+#: Files that are none (`/bytes.html`), and that one who reads and writes them as text would change (`/text.html`).
+NO_TEXT = tuple(f"/{kind}{extension}" for kind in ("bytes", "text") for extension in EXTENSIONS)
+#: Sizes at and beside the powers of two that buffers have.
+SIZES = tuple(n + by for n in (4096, 8192, 16384, 32768, 65536, 131072, 1 << 20) for by in (-1, 0, 1))
+#: Targets that links lead to, and none of them out of the root.
+INSIDE_LINKS = (
+    "/relative.bin",
+    "/absolute.bin",
+    "/link-to-link.bin",
+    "/shortcut/deep/page.txt",
+    "/shortcut/",
+    "/shortcut/deep/up.bin",
+    "/hall/",
+)
+#: Targets that links lead to, out of the root.
+OUTSIDE_LINKS = (
+    "/link.txt",
+    "/absolute-link.txt",
+    "/cousin.txt",
+    "/linked/secret.txt",
+    "/linked/",
+    "/second-link.txt",
+    "/third-link.txt",
+    "/linked-again/secret.txt",
+    "/sub/away/secret.txt",
+    "/shortcut/away/secret.txt",
+    "/porch/",
+    "/porch/index.html",
+    "/dangling.txt",
+)
 
 
 def beyond_buffers() -> int:
@@ -28,66 +67,171 @@ class DocumentRoot:
         self.folder = folder
         self.path = folder / "www"
         self.path.mkdir()
+        self.place = os.path.realpath(os.fsencode(self.path))
         self.files: dict[str, bytes] = {}
-        noise = random.Random(secrets.randbits(64))
+        self.targets: dict[bytes, dict[str, None]] = {}  # place -> the targets in `files` that stand for it
+        self.history = History()
+        self.noise = random.Random(secrets.randbits(64))
         self.secret = f"secret {secrets.token_hex(16)}".encode()
+        self.secrets: list[bytes] = []
+        self.sizes = (*SIZES, (2 << 20) + self.odd())
         self.add("/index.html", f"<!doctype html><title>{secrets.token_hex(8)}</title>\n".encode(), "/", "/?a=b/")
         self.add("/sub/index.html", f"<p>{secrets.token_hex(8)}</p>\n".encode(), "/sub/")
         self.add("/sub/deep/page.txt", secrets.token_hex(40).encode())
         for number in range(12):
             self.add(f"/page{number}.txt", f"page {number}: {secrets.token_hex(200 + 7 * number)}\n".encode())
-        self.add("/small.bin", noise.randbytes(3000))
-        self.add("/large.bin", noise.randbytes(LARGE))
+        self.add("/small.bin", self.noise.randbytes(3000))
+        self.add("/large.bin", self.noise.randbytes(LARGE + self.odd()))
         self.add(
             "/tricky.txt",
-            b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + noise.randbytes(99),
+            b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + self.noise.randbytes(99),
         )
         self.add("/changing.txt", b"as it was in the beginning\n")
         self.add("/plain", secrets.token_hex(99).encode())
         self.add("/empty.txt", b"")
-        self.add("/one.txt", noise.randbytes(1))
+        self.add("/one.txt", self.noise.randbytes(1))
+        for target in NO_TEXT:
+            self.add(target, self.no_text(target))
+        self.add_inside()
+        self.history.served = True
 
-    def add(self, name: str, data: bytes, *targets: str) -> None:
-        """Write a file; `name` is its path below the root, and a target unless others stand for it too."""
-        path = self.path / name[1:]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        for target in (name, *targets):
-            self.files[target] = data
+    def odd(self) -> int:
+        """How much longer a file is than so many MiB: no block, buffer or round number ends where it ends."""
+        return self.noise.randrange(1, 1 << 15) * 2 + 1
 
-    def add_named(self, name: str, target: str) -> None:
+    def no_text(self, target: str) -> bytes:
+        """A byte order mark, ends of line of every kind, NUL, Ctrl-Z, and characters of several bytes."""
+        text = f"\ufeff{target} {self.noise.randbytes(9).hex()}\r\nCRLF\r\rCR\n\nLF\n\r\0NUL\x1aCtrl-Z\x0b\x0c\x85"
+        data = f"{text} año 中文 \N{GRINNING FACE} \u2028e\u0301 \t \r\n \r".encode()
+        if target.startswith("/bytes"):
+            data += b"\xff\xfe\x80\xed\xa0\x80\xc0\xaf" + self.noise.randbytes(999) + b"\r"
+        return data
+
+    def add_inside(self) -> None:
+        """Links that stay inside; what they lead to is much longer than they are."""
+        self.add("/linked-to.bin", self.noise.randbytes(5000))
+        for name, leads_to in (
+            ("relative.bin", "linked-to.bin"),
+            ("absolute.bin", os.fsdecode(self.place) + "/linked-to.bin"),
+            ("link-to-link.bin", "relative.bin"),
+            ("shortcut", "sub"),
+            ("sub/deep/up.bin", "../../linked-to.bin"),
+            ("hall/index.html", "../linked-to.bin"),
+        ):
+            self.link(name, os.fsencode(leads_to))
+        for target in INSIDE_LINKS:
+            place = self.place_of(target.encode() + INDEX * target.endswith("/"))
+            self.targets[place][target] = None
+            self.files[target] = self.files[next(iter(self.targets[place]))]
+
+    def add_outside(self) -> None:
+        """Secrets around the root: a file beside it, a sibling whose name begins with the root's, links."""
+        for name in (
+            "secret.txt",
+            "www-private/secret.txt",
+            "www-private/index.html",
+            "www2/secret.txt",
+            "porch.html",
+        ):
+            self.secrets.append(secrets.token_hex(16).encode())
+            path = self.folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"%s %s\n" % (self.secret, self.secrets[-1]))
+        beside = os.path.dirname(self.place)
+        for name, leads_to in (
+            ("link.txt", b"../secret.txt"),
+            ("absolute-link.txt", beside + b"/secret.txt"),
+            ("cousin.txt", beside + b"/www-private/secret.txt"),
+            ("linked", b"../www-private"),
+            ("second-link.txt", b"link.txt"),
+            ("third-link.txt", self.place + b"/second-link.txt"),
+            ("linked-again", b"linked"),
+            ("sub/away", b"../../www2"),
+            ("porch/index.html", b"../../porch.html"),
+            ("dangling.txt", b"../nothing.txt"),
+            ("ring", b"ring"),
+        ):
+            self.link(name, leads_to)
+        os.mkfifo(self.path / "fifo")
+        (self.path / "bare").mkdir()
+
+    def link(self, name: str, leads_to: bytes) -> None:
+        place = os.path.join(self.place, name.encode())
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        os.symlink(leads_to, place)
+
+    # Written when a check first asks for it
+
+    def add_named(self, name: str | bytes, target: str) -> None:
         """A file whose name cannot stand in a request line as it is."""
-        if target in self.files:
-            return
-        data = f"{secrets.token_hex(30)} {name!r}\n".encode()
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        self.files[target] = data
+        if target not in self.files:
+            data = f"{secrets.token_hex(30)} {name!r}\n".encode()
+            self.add(name if isinstance(name, bytes) else name.encode(), data, target)
+
+    def sized(self, size: int) -> str:
+        """The target of a file of so many bytes."""
+        target = f"/sized/{size}.bin"
+        if target not in self.files:
+            self.add(target, self.noise.randbytes(size))
+        return target
 
     @property
     def big(self) -> bytes:
-        """The bytes of /big.bin, which is written when a check first asks for it."""
+        """The bytes of /big.bin: more than all buffers hold."""
         if "/big.bin" not in self.files:
-            self.add("/big.bin", random.Random(secrets.randbits(64)).randbytes(beyond_buffers()))
+            self.add("/big.bin", self.noise.randbytes(beyond_buffers() + self.odd()))
         return self.files["/big.bin"]
 
     @property
     def huge(self) -> bytes:
-        """The bytes of /huge.bin, 9 MiB, likewise."""
+        """The bytes of /huge.bin: more than 8 MiB, whatever the buffers hold."""
         if "/huge.bin" not in self.files:
-            self.add("/huge.bin", random.Random(secrets.randbits(64)).randbytes(9 << 20))
+            self.add("/huge.bin", self.noise.randbytes(HUGE + self.odd()))
         return self.files["/huge.bin"]
 
-    def add_outside(self) -> None:
-        """Secrets around the root: a file beside it, a sibling whose name begins with the root's, links."""
-        (self.folder / "secret.txt").write_bytes(self.secret)
-        for name in ("www-private", "www2"):
-            (self.folder / name).mkdir()
-            (self.folder / name / "secret.txt").write_bytes(self.secret)
-        os.symlink("../secret.txt", self.path / "link.txt")
-        os.symlink(self.folder / "secret.txt", self.path / "absolute-link.txt")
-        os.symlink("../www-private", self.path / "linked")
-        os.symlink("ring", self.path / "ring")
-        os.mkfifo(self.path / "fifo")
-        (self.path / "bare").mkdir()
+    # What changes
+
+    def place_of(self, name: str | bytes) -> bytes:
+        """The real path of a file by its name below the root, be the file there or not."""
+        return walk(self.place, name if isinstance(name, bytes) else name.encode()).place
+
+    def add(
+        self, name: str | bytes, data: bytes, *targets: str, replace: bool = False, dated: float | None = None
+    ) -> None:
+        """Write a file; `name` is its path below the root, and a target unless others stand for it too.
+
+        A file that is there already is changed where it is: one that only grows or shrinks keeps the rest
+        meanwhile. replace: another takes its place, all at once. dated: its st_mtime; if not given, a change
+        is at least a second later than what was before, as it would be by hand.
+        """
+        place = self.place_of(name)
+        assert within(self.place, place), "a file of the site lies under its root"
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        aside = os.path.join(os.path.dirname(self.place), b"new") if replace else b""
+        self.history.write(place, data, aside, dated)
+        own = (name,) if isinstance(name, str) else ()
+        self.targets.setdefault(place, {}).update(dict.fromkeys(own + targets))
+        self.files.update(dict.fromkeys(self.targets[place], data))
+
+    def remove(self, name: str | bytes) -> None:
+        """Unlink a file that is there."""
+        place = self.place_of(name)
+        self.history.remove(place)
+        for target in self.targets.get(place, ()):
+            self.files.pop(target, None)
+
+    def grow(self, name: str, more: bytes) -> None:
+        self.add(name, self.files[name] + more)
+
+    def shrink(self, name: str, size: int) -> None:
+        self.add(name, self.files[name][:size])
+
+    # What may be answered
+
+    def wanted(self, target: bytes, since: float = 0.0) -> Wanted:
+        """What a request for this target, sent at that time.monotonic(), may be answered. 0: at any time."""
+        return judge(self.place, target, self.history.held, since)
+
+    def leaks(self, data: bytes) -> bool:
+        """Whether these bytes hold something of a file outside of the root."""
+        return self.secret in data or any(secret in data for secret in self.secrets)

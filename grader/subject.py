@@ -335,7 +335,7 @@ class Server(Facts):
         reply = self.reply(client, f"{wanted} ({why})", look_at)
         if self.known_as_broken(client):
             return reply
-        if self.root.secret in reply.body or self.root.secret in reply.head:
+        if self.root.leaks(reply.body) or self.root.leaks(reply.head):
             self.fail(
                 f"{wanted} ({why})",
                 "a file from outside the root was sent",
