@@ -1,15 +1,19 @@
 """What the kernel says of a server and its clients, as the checks and the waiting loop ask for it."""
 
+import functools
+import operator
 import select
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 
+from grader import holdings, lines
 from grader.client import Client
 from grader.docroot import DocumentRoot
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_RECV, Process, Socket, Task
 from grader.launch import Launch
 from grader.proof import Prover, Sockets, is_internal
+from grader.traces import Traces
 
 
 class Facts:
@@ -26,6 +30,7 @@ class Facts:
         self.prover = Prover(launch.proc, launch.family, launch.started)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
+        self.traces: Traces | None = None  # of the main process, from that moment on
 
     @property
     def main(self) -> int:
@@ -110,10 +115,54 @@ class Facts:
         return sum(inode not in elsewhere for inode in held)
 
     def note_what_it_has(self) -> None:
-        """It listens, and nobody has come yet."""
-        tables = [self.launch.proc.descriptors(pid).values() for pid in self.living()]
+        """It listens, and nobody has come yet. Once for a server: a second thread may leave less than the first."""
+        self.before_clients = frozenset(self.table().values())
         self.threads_before = len(self.tasks())
-        self.before_clients = frozenset(target for table in tables for target in table)
+        self.traces = Traces(self.launch.proc, self.main, self.launch.family())
+
+    def passing_threads(self) -> int:
+        """1 if it is proven that a thread of the main process has ended since it began to listen, else 0.
+
+        A thread that lives is not counted, nor is one of another process.
+        """
+        return int(self.traces is not None and self.traces.threads())
+
+    def passing_children(self) -> int:
+        """How many processes, at least, the main one has made that have ended since it began to listen.
+
+        Those that it has waited for count as one. Where a family is allowed this is as it should be: it says that
+        children do end, and nothing of how many are left. 0 proves nothing: who ignores SIGCHLD leaves no trace.
+        """
+        return self.traces.children(self.launch.family()) if self.traces else 0
+
+    def table(self) -> holdings.Table:
+        """What every descriptor of the living family refers to, by process and number."""
+        return holdings.table(self)
+
+    def left_over(self, before: holdings.Table) -> list[str]:
+        """What the family has open now and had not in this table, each in words: whose, which number, what it is."""
+        return holdings.left_over(self, before)
+
+    def holder_of(self, client: Client) -> str:
+        """Who holds the server's side of this connection, and what it does with it, in words."""
+        return holdings.holder_of(self, client)
+
+    def watched_events(self, client: Client) -> int | None:
+        """The mask that any epoll of the family watches this client for, several together; None: none watches it.
+
+        It goes by what is watched, and not by a number: a copy of the descriptor counts, and so does an epoll that
+        another epoll watches. A mask without EPOLLIN and EPOLLOUT is one that is not armed.
+        """
+        row = self.row(client)
+        if row is None or not row.inode:
+            return None
+        masks = [watch.events for _, _, watch in holdings.watches(self) if watch.inode == row.inode]
+        return functools.reduce(operator.or_, masks) if masks else None
+
+    def greenlets(self) -> int | None:
+        """How many greenlets of the main process have begun and not ended, but for the one that runs; None if it
+        does not say. It is asked by a signal, which costs it a call begun again (PEP 475), and no more."""
+        return lines.greenlets(self.launch)
 
     def open_files(self) -> int:
         """How many descriptors of files below the root the living family has."""

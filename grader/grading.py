@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grader import STEPS, waiting
+from grader import STEPS, doors, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
 from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
@@ -128,17 +128,24 @@ class Grading:
 
     @staticmethod
     def wait_for_listener(server: Server) -> None:
+        """Wait until it listens, and no more: what it opens for a moment on the way is not taken for its listener."""
+
         def listens() -> bool:
             server.launch.listener = server.launch.find_listener()
             return server.launch.listener is not None
 
-        server.must(
-            listens,
-            "a socket that listens",
-            saw=lambda: "the server ended before it listened" if server.gone() else "no listening socket",
-            look_at="which call makes a bound socket a listening one?",
-        )
-        server.note_what_it_has()
+        for _ in range(10):  # one that comes and goes without end is taken as it is
+            server.must(
+                listens,
+                "a socket that listens",
+                saw=lambda: "the server ended before it listened" if server.gone() else "no listening socket",
+                look_at="which call makes a bound socket a listening one?",
+            )
+            doors.rest(server)
+            server.note_what_it_has()
+            if found := doors.find(server):
+                server.launch.listener = found
+                break
         server.told.clear()
 
     def end(self, launch: Launch) -> None:

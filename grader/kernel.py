@@ -9,8 +9,10 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +62,26 @@ class Process:
     session: int
     cpu: float
     started: int  # clock ticks after boot: with the pid, it tells a process from a later namesake
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What threads have spent, in counters that only grow: page faults, and nanoseconds of CPU time.
+
+    Nanoseconds are None where the kernel does not tell them exactly.
+    """
+
+    faults: int
+    nanoseconds: int | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A line of an epoll's watch list: the number it was told, its event mask, the inode that it watches."""
+
+    number: int
+    events: int
+    inode: int
 
 
 @dataclass(frozen=True)
@@ -188,23 +210,87 @@ class Proc:
                 return int(line.split()[1], 8)
         return 0
 
-    def watched(self, pid: int, descriptor: int) -> dict[int, int]:
-        """What an epoll descriptor watches: inode of each target -> its event mask, proc_pid_fdinfo(5)."""
-        targets = {}
+    def watches(self, pid: int, descriptor: int) -> list[Watch]:
+        """The watch list of an epoll descriptor, proc_pid_fdinfo(5).
+
+        An epoll in it is one line; what that one watches stands in its own list. A descriptor that was closed
+        while a copy of it is open stays in the list, epoll(7): so the number may be another file's by now, and
+        the inode is the truth.
+        """
+        found = []
         for line in self.read(pid, "fdinfo", descriptor).splitlines():
             fields = line.replace(":", ": ").split()
             if line.startswith("tfd:") and "ino:" in fields:
-                targets[int(fields[fields.index("ino:") + 1], 16)] = int(fields[3], 16)
+                found.append(Watch(int(fields[1]), int(fields[3], 16), int(fields[fields.index("ino:") + 1], 16)))
+        return found
+
+    def watched(self, pid: int, descriptor: int) -> dict[int, int]:
+        """What an epoll descriptor watches: inode of each target -> its event mask, those of its copies together."""
+        targets: dict[int, int] = {}
+        for watch in self.watches(pid, descriptor):
+            targets[watch.inode] = targets.get(watch.inode, 0) | watch.events
         return targets
+
+    def unix_sockets(self) -> set[int]:
+        """The inodes of all Unix sockets, proc_pid_net(5)."""
+        return self.inodes("unix", 6)
 
     def other_sockets(self) -> set[int]:
         """The inodes of all sockets that are not TCP, proc_pid_net(5)."""
-        places = {"unix": 6, "udp": 9, "udp6": 9, "raw": 9, "raw6": 9, "netlink": -1, "packet": -1}
-        found = set()
-        for name, place in places.items():
-            for line in self.read("net", name).splitlines()[1:]:
-                found.add(int(line.split()[place]))
-        return found
+        places = {"udp": 9, "udp6": 9, "raw": 9, "raw6": 9, "netlink": -1, "packet": -1}
+        return self.unix_sockets().union(*(self.inodes(name, place) for name, place in places.items()))
+
+    def inodes(self, name: str, place: int) -> set[int]:
+        """The column of inodes in a table of /proc/net."""
+        return {int(line.split()[place]) for line in self.read("net", name).splitlines()[1:]}
+
+    def spent(self, pid: int) -> Spent | None:
+        """What all threads of a process have spent, those that have ended too.
+
+        By proc_pid_stat(5) and the clock of clock_getcpuclockid(3). A clock that runs for a CPU timer may be ahead
+        of the threads' own: then it tells nothing.
+        """
+        if not (fields := self.stat(pid)):
+            return None
+        nanoseconds = self.cpu_clock(pid)
+        return Spent(int(fields[7]) + int(fields[9]), None if self.has_cpu_timer(pid) else nanoseconds)
+
+    def spent_by_living(self, pid: int) -> Spent | None:
+        """The same of its living threads, proc_pid_schedstat(5); None if one of them could not be read."""
+        tasks = [("task", tid) for tid in self.numbers(pid, "task")]
+        stats = [self.stat(pid, *task) for task in tasks]
+        times = [self.read(pid, *task, "schedstat").split() for task in tasks]
+        if not tasks or not all(stats):
+            return None
+        faults = sum(int(fields[7]) + int(fields[9]) for fields in stats)
+        return Spent(faults, sum(int(fields[0]) for fields in times) if all(times) else None)
+
+    def spent_by_children(self, pid: int) -> int:
+        """Page faults and clock ticks of the children that a process has waited for, and of those these have had.
+
+        There is no child without a fault: it has written to its stack, or was given one by execve(2).
+        """
+        fields = self.stat(pid)
+        return sum(int(fields[place]) for place in (8, 10, 13, 14)) if fields else 0
+
+    def stat(self, *names: object) -> list[str]:
+        """The fields of a `stat` from the state letter on; none if it cannot be read."""
+        fields = self.read(*names, "stat").rpartition(")")[2].split()
+        return fields if len(fields) >= 20 else []
+
+    def cpu_clock(self, pid: int) -> int | None:
+        """Nanoseconds of CPU time of a process: the clock of clock_getcpuclockid(3), as the kernel numbers it."""
+        try:
+            return time.clock_gettime_ns((~pid << 3) | 2)
+        except OSError:
+            return None
+
+    def has_cpu_timer(self, pid: int) -> bool:
+        """Whether a timer may run on that clock: setitimer(2), timer_create(2), or for RLIMIT_CPU, getrlimit(2)."""
+        if self.catches(pid, signal.SIGPROF) or self.catches(pid, signal.SIGVTALRM) or self.read(pid, "timers"):
+            return True
+        lines = self.read(pid, "limits").splitlines()
+        return any(line.startswith("Max cpu time") and line.split()[3] != "unlimited" for line in lines)
 
     def timespec(self, pid: int, address: int) -> float:
         """Seconds of a struct timespec in another process's memory, proc_pid_mem(5). Raises OSError."""

@@ -28,6 +28,7 @@ from grader.kernel import Proc, Process, Socket, sockets
 
 PR_SET_CHILD_SUBREAPER = 36
 TOKEN = "EIGHT_SERVERS_RUN"
+DEFAULT_PORT = 7890
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
@@ -279,10 +280,27 @@ class Launch:
 
     def find_listener(self) -> Socket | None:
         """The listening socket that the family holds; of several, the one on the port asked for first."""
-        held = {target for pid in self.family() for target in self.proc.descriptors(pid).values()}
+        return next(iter(self.doors().values()), None)
+
+    def doors(self) -> dict[int, Socket]:
+        """The family's listeners by their ports, the one asked for first, then in the order of descriptors.
+
+        At a port that IPv4 and IPv6 listeners share, or several processes (SO_REUSEPORT), they are one.
+        """
+        held: dict[str, int] = {}
+        for pid in self.family():
+            for target in self.proc.descriptors(pid).values():
+                held.setdefault(target, len(held))
         ours = [row for row in self.sockets.listeners() if f"socket:[{row.inode}]" in held]
-        ours.sort(key=lambda row: str(row.address[1]) not in self.arguments)
-        return ours[0] if ours else None
+        ours.sort(key=lambda row: (not self.asked_for(row), ":" in row.address[0], held[f"socket:[{row.inode}]"]))
+        doors: dict[int, Socket] = {}
+        for row in ours:
+            doors.setdefault(row.address[1], row)
+        return doors
+
+    def asked_for(self, row: Socket) -> bool:
+        """Whether a listener is at the port that the command line names; without arguments, at the default one."""
+        return str(row.address[1]) in (self.arguments or [str(DEFAULT_PORT)])
 
     def signal(self, number: int) -> None:
         """Send a signal to the main process alone, as `kill PID` does. Nothing happens if it is gone."""

@@ -17,6 +17,7 @@ from grader.launch import Launch
 
 ASK = 59  # grader/inside/sitecustomize.py
 MOST_BYTES, MOST_PROCESSES = 1 << 20, 64
+MOST_GREENLETS = 2000  # more are not told, grader/inside/sitecustomize.py
 ANSWER_WITHIN = waiting.PATIENCE / 6  # seconds, after which a hint is not worth more waiting
 
 
@@ -50,8 +51,9 @@ def ask(launch: Launch) -> Lines:
     asked = asked[:MOST_PROCESSES]
     for pid in asked:
         try:
+            (launch.lines / str(pid)).unlink(missing_ok=True)  # the answer to a question before
             os.kill(pid, ASK)
-        except (ProcessLookupError, PermissionError):
+        except OSError:
             continue
     give_up = time.monotonic() + ANSWER_WITHIN
 
@@ -65,19 +67,40 @@ def ask(launch: Launch) -> Lines:
     return found
 
 
+def greenlets(launch: Launch) -> int | None:
+    """How many greenlets the main process says it has, the one that runs aside; None if it says nothing, or not all."""
+    path = launch.lines / str(launch.pid)
+    if launch.status is not None or not listens(launch, launch.pid):
+        return None
+    try:
+        path.unlink(missing_ok=True)
+        os.kill(launch.pid, ASK)
+    except OSError:
+        return None
+    give_up = time.monotonic() + ANSWER_WITHIN
+    waiting.wait_for(lambda: path.exists() or launch.status is not None or time.monotonic() > give_up, 0.001)
+    text = answer_of(launch, launch.pid)
+    count = sum(line.startswith("greenlet\t") for line in text.split("\n"))
+    return count if text and len(text) < MOST_BYTES and count < MOST_GREENLETS else None
+
+
 def listens(launch: Launch, pid: int) -> bool:
     """Whether the handler is there, and no thread that could take the signal blocks it."""
     return launch.proc.catches(pid, ASK) and not launch.proc.blocks(pid, ASK)
 
 
-def read_answer(launch: Launch, pid: int, found: Lines) -> None:
+def answer_of(launch: Launch, pid: int) -> str:
+    """What a process has answered; "" if nothing."""
     try:
         with open(os.open(launch.lines / str(pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            text = file.read(MOST_BYTES).decode("ascii", "replace")
+            return file.read(MOST_BYTES).decode("ascii", "replace")
     except OSError:
-        return
+        return ""
+
+
+def read_answer(launch: Launch, pid: int, found: Lines) -> None:
     kind, tid, placed = "", 0, True
-    for words in (line.split("\t") for line in text.split("\n")):
+    for words in (line.split("\t") for line in answer_of(launch, pid).split("\n")):
         if words[0] in ("thread", "greenlet") and len(words) == 2:
             kind, tid, placed = words[0], int(words[1]) if words[1].isdigit() else 0, False
         elif words[0] == "frame" and len(words) == 4 and not placed and (line := place(launch, words[1:])):

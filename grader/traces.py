@@ -1,0 +1,63 @@
+"""What threads and children leave in the kernel when they have come and gone between two looks.
+
+A process counts the page faults and the CPU time of all its threads, also of those that have ended; each living
+thread counts its own. The difference is what the dead have spent. Both only grow, so the order of reading makes a
+bound of it: the process first and then its threads, and the truth is as much or more; the other way round, as much or
+less. If the lower bound now is above the upper bound of before, a thread has ended in between. (One that ended at once,
+without a fault or a sleep, may leave nothing: the CPU time is brought forward when a thread sleeps or a tick comes.)
+
+A child that was waited for adds its faults to its parent's, getrusage(2) RUSAGE_CHILDREN. One that nobody needed to
+wait for, because SIGCHLD is ignored, adds nothing and leaves no trace. One that forked twice does: the one between
+was waited for, and the orphan, when it ends, stays a zombie of the grader's.
+"""
+
+import os
+
+from grader.kernel import Proc, Process, Spent
+
+LOOKS = 3  # at a counter: a server that runs meanwhile makes a bound worse
+
+
+class Traces:
+    """What one process had behind it when this was made; `threads` and `children`: what has gone since."""
+
+    def __init__(self, proc: Proc, pid: int, family: dict[int, Process]):
+        self.proc = proc
+        self.pid = pid
+        self.base = [dead for _ in range(LOOKS) if (dead := self.dead(lower=False))]
+        self.children_base = proc.spent_by_children(pid)
+        self.ended_before = self.ended(family)
+
+    def dead(self, *, lower: bool) -> Spent | None:
+        """A bound of what the dead threads have spent, from below or from above; None if it cannot be known now."""
+        all_of_them = self.proc.spent(self.pid) if lower else None
+        living = self.proc.spent_by_living(self.pid)
+        all_of_them = all_of_them if lower else self.proc.spent(self.pid)
+        if not all_of_them or not living:
+            return None
+        exact = all_of_them.nanoseconds is not None and living.nanoseconds is not None
+        nanoseconds = all_of_them.nanoseconds - living.nanoseconds if exact else None  # type: ignore[operator]
+        return Spent(all_of_them.faults - living.faults, nanoseconds)
+
+    def threads(self) -> bool:
+        """Whether it is proven that a thread has ended since."""
+        found = [dead for _ in range(LOOKS) if (dead := self.dead(lower=True))]
+        if not found or not self.base:
+            return False
+        if max(dead.faults for dead in found) > min(dead.faults for dead in self.base):
+            return True
+        before = [dead.nanoseconds for dead in self.base if dead.nanoseconds is not None]
+        now = [dead.nanoseconds for dead in found if dead.nanoseconds is not None]
+        return bool(before and now) and max(now) > min(before)
+
+    def children(self, family: dict[int, Process]) -> int:
+        """How many processes, at least, have ended since: the zombies, and one if any was waited for."""
+        waited_for = self.proc.spent_by_children(self.pid) > self.children_base
+        return len(self.ended(family) - self.ended_before) + waited_for
+
+    def ended(self, family: dict[int, Process]) -> set[tuple[int, int]]:
+        """The zombies of a family, and its dead orphans, whom the grader has adopted."""
+        parents = {*family, os.getpid()}
+        return {(p.pid, p.started) for p in family.values() if p.state in "ZX" and p.parent in parents} - {
+            (p.pid, p.started) for p in family.values() if p.pid == self.pid
+        }
