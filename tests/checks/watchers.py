@@ -20,9 +20,9 @@ def in_service(server: Server) -> list[Client]:
     found = []
     for client in server.clients[:MOST_LOOKED_AT]:
         row = server.row(client)
-        if row and row.inode and row.state == ESTABLISHED and not client.ended:
-            if len(client.replies) < client.asked or is_stalled(server, client):
-                found.append(client)
+        accepted = row and row.inode and row.state == ESTABLISHED and not client.ended
+        if accepted and (len(client.replies) < client.asked or is_stalled(server, client)):
+            found.append(client)
     return found
 
 
@@ -149,7 +149,11 @@ def a_thread_each(server: Server) -> None:
         )
 
 
-ALONE = (Watcher("one_thread", "rest", one_thread), Watcher("one_thread", "over", one_thread))
+ALONE = (
+    Watcher("one_thread", "rest", one_thread),
+    Watcher("one_thread", "over", one_thread),
+    no_passing_help("one_thread"),
+)
 IN_TURN = (*ALONE, Watcher("nonblocking", "rest", nonblocking), Watcher("in_turn", "rest", asks_in_turn))
 IN_EPOLL = (
     *ALONE,
@@ -162,5 +166,9 @@ IN_CHILDREN = (
     Watcher("parent_lets_go", "rest", held_by_a_child_alone),
     Watcher("own_processes", "rest", a_process_each),
 )
-IN_THREADS = (one_process("own_threads"), Watcher("own_threads", "rest", a_thread_each))
-IN_GREENLETS = (one_process("one_os_thread"), Watcher("one_os_thread", "rest", few_threads))
+IN_THREADS = (one_process("own_threads"), no_passing_help("own_threads"), Watcher("own_threads", "rest", a_thread_each))
+IN_GREENLETS = (
+    one_process("one_os_thread"),
+    no_passing_help("one_os_thread"),
+    Watcher("one_os_thread", "rest", few_threads),
+)
