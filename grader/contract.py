@@ -26,7 +26,7 @@ class Wanted(Protocol):
     """What a target may be answered, as `docroot.Wanted` says it."""
 
     @property
-    def statuses(self) -> frozenset[int]: ...
+    def statuses(self) -> tuple[int, ...]: ...
     @property
     def bodies(self) -> tuple[bytes, ...]: ...
     @property
@@ -243,7 +243,7 @@ def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
     if request.method != b"GET":  # letter case counts, RFC 9110, section 9.1; who knows capitals only may say 400
         return frozenset({405, 501} if name.isupper() else {400, 405, 501}), f"{name} is not GET"
     wanted = exchange.wanted(number)
-    statuses = wanted.statuses
+    statuses = frozenset(wanted.statuses)
     if len(request.head) + 4 > HEAD:
         statuses = statuses | {400, 413, 414, 431}
     return statuses, wanted.why
@@ -290,7 +290,7 @@ def framing(exchange: Exchange, request: Request, reply: Reply) -> Iterator[Viol
     if exchange.long and reply.length is None and reply.status >= 200:
         expected = f"Content-Length in the {reply.status} to {asked}"
         yield Violation("length", "lengths", expected, "chunked coding in its place" if coded else "no such line")
-    for name, value in planted(request):
+    for name, value in dict.fromkeys(planted(request)):
         if any(value in line for line in reply.values(name)):
             expected = f"nothing that a client wrote as a header line of the answer to {asked}"
             yield Violation("planted", "strict", expected, f"the line {name}: {value}")

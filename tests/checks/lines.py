@@ -257,7 +257,7 @@ LINES = {
         beside.idle_ends,
         starts=True,
     ),
-    "sleeps_in_epoll": Line("The thread sleeps in epoll.", model.sleeps_in_epoll),
+    "sleeps_in_epoll": Line("The thread sleeps in epoll.", model.sleeps_in_epoll, model.never_naps),
     "watches": Line(
         "epoll watches the listener and {count} stalled clients, and none that has left.",
         model.watches_everyone,

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from grader import evidence
 from grader.client import Client, request
@@ -308,20 +308,59 @@ def gevent_loaded(server: Server) -> None:
     cooperative(server, {task.tid for task in sleepers if "poll" in str(task.call) or "select" in str(task.call)})
 
 
+#: One request of each kind that may take a path of its own through the code.
+KINDS = {
+    request("/page1.txt"): "/page1.txt",
+    request("/empty.txt"): "an empty file",
+    request("/nope.txt"): "/nope.txt, which is not there",
+    request("/sub"): "a folder without its slash",
+    request("/../secret.txt"): "a path that climbs",
+    request("/page1.txt", method="DELETE"): "a file by DELETE",
+    b"HELLO\r\n\r\n": "nothing that is HTTP",
+    request("/large.bin"): "a file of several MiB",
+}
+NAPS = ("nanosleep", "clock_nanosleep", "select", "pselect6", "poll", "ppoll")
+LONG_NAP = 0.5  # seconds to come: between rounds there may be a few milliseconds
+
+
 def cooperative(server: Server, loops: set[int]) -> None:
     """While a greenlet naps the others go on: the thread that was in the loop is not put to sleep."""
-    server.did("a client asked for a file; looked at where the server sleeps until it was answered")
-    client = server.ask("/page1.txt")
-    naps: list[Task] = []
-
-    def answered() -> object:
-        naps.extend(task for task in server.tasks() if task.tid in loops and "nanosleep" in str(task.call))
-        return client.replies or client.ended or naps
-
-    server.until(answered)
-    if naps:
+    for task in naps_while_it_answers(server, lambda task: task.tid in loops and "nanosleep" in str(task.call)):
         look_at = "whose sleep() is it, time's or gevent's?"
-        server.fail("no greenlet puts the whole thread to sleep", f"asleep in {naps[0].call}", look_at=look_at)
+        server.fail("no greenlet puts the whole thread to sleep", f"asleep in {task.call}", look_at=look_at)
+
+
+def never_naps(server: Server) -> None:
+    """Step 7: whatever it answers, it sleeps in epoll and nowhere else."""
+    for task in naps_while_it_answers(server, lambda task: task.call in NAPS):
+        server.fail("asleep in epoll, and nowhere else", f"asleep in {task.call}", look_at=questions.SLEEP)
+
+
+def naps_are_short(server: Server) -> None:
+    """Step 5: whatever it answers, no nap keeps the next client waiting."""
+    proc = server.launch.proc
+    for _ in naps_while_it_answers(server, lambda t: t.call in NAPS and LONG_NAP < timeout_of(proc, t) < FOREVER):
+        server.fail("naps of a few milliseconds", "a nap of more than half a second", look_at=questions.NAP)
+
+
+def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Iterator[Task]:
+    """The first nap that a look finds while clients of one kind are answered. A look may miss one, and never invents
+    one: several of them come at once, so that their naps add up."""
+    for sent, asked in KINDS.items():
+        server.did(f"six clients at once asked for {asked}; looked at where the server sleeps", again=True)
+        found: list[Task] = []
+        with server.stopped():
+            crowd = [server.client(wait=False) for _ in range(6)]
+            for client in crowd:
+                client.send(sent)
+
+        def answered(crowd: list[Client] = crowd, found: list[Task] = found) -> bool:
+            found.extend(task for task in server.tasks() if task.state == "S" and is_nap(task))
+            return bool(found) or all(client.replies or client.ended for client in crowd)
+
+        server.until(answered)
+        yield from found[:1]
+        server.leave()
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:

@@ -33,6 +33,7 @@ SLEEP = {
     "running": "with which time-out is epoll asked, and when does it return at once?",
     "": "where does the loop wait, in which call, and for what?",
 }
+NAP = "who else waits while the loop naps, and for how long?"
 NO_REST = {
     "stalled": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
     "do not read": "when is there room again, who says so, and what does the loop do until then?",
