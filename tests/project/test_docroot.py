@@ -208,6 +208,33 @@ def test_every_file_is_served(site):
         assert wanted.statuses == (200,) and wanted.bodies == (data,), target
 
 
+def escaped(name, chance):
+    """A target of a name: what needs an escape has one, other bytes have one now and then, in either case."""
+    escapes = ("%%%02x", "%%%02X")
+    plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@"
+    return "/" + "".join(
+        chr(byte) if byte in plain and chance.random() < 0.8 else chance.choice(escapes) % byte for byte in name
+    )
+
+
+def test_names_of_all_kinds(changing):
+    """Made at random of all of Unicode, up to 255 bytes, controls and backslashes too: each is its own file."""
+    chance = random.Random(20)
+    signs = [chr(n) for n in range(1, 0x110000) if not 0xD800 <= n < 0xE000 and n != ord("/")]
+    names = {b"e\xcc\x81", "\xe9".encode(), b"%2e%2e", b"...", b"n" * 255, b" ", b"\\", b"*", b"CON", b"~"}
+    for _ in range(300):
+        name = "".join(chance.choices(signs if chance.random() < 0.5 else signs[:300], k=chance.randrange(1, 90)))
+        names.add(name.encode()[:255].decode(errors="ignore").encode())
+    targets = {}
+    for name in names - {b".", b".."}:
+        targets[name] = escaped(name, chance)
+        changing.add_named(name, targets[name])
+    for name, target in targets.items():
+        for asked in (target, escaped(name, chance), f"{target}?{target}"):
+            wanted = changing.wanted(asked.encode())
+            assert (wanted.statuses, wanted.bodies) == ((200,), (changing.files[target],)), asked
+
+
 def test_clauses(site):
     for target, why in {
         "/link.txt": "/link.txt is a link that leaves the root",
