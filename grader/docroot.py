@@ -22,12 +22,12 @@ NO_TEXT = tuple(f"/{kind}{extension}" for kind in ("bytes", "text") for extensio
 SIZES = tuple(n + by for n in (4096, 8192, 16384, 32768, 65536, 131072, 1 << 20) for by in (-1, 0, 1))
 #: Targets that links lead to, and none of them out of the root.
 INSIDE_LINKS = (
-    "/relative.bin",
-    "/absolute.bin",
-    "/link-to-link.bin",
+    "/relative.txt",
+    "/absolute.txt",
+    "/link-to-link.txt",
     "/shortcut/deep/page.txt",
     "/shortcut/",
-    "/shortcut/deep/up.bin",
+    "/shortcut/deep/up.txt",
     "/hall/",
 )
 #: Targets that links lead to, out of the root.
@@ -109,14 +109,14 @@ class DocumentRoot:
 
     def add_inside(self) -> None:
         """Links that stay inside; what they lead to is much longer than they are."""
-        self.add("/linked-to.bin", self.noise.randbytes(5000))
+        self.add("/linked-to.txt", f"{secrets.token_hex(2500)}\n".encode())
         for name, leads_to in (
-            ("relative.bin", "linked-to.bin"),
-            ("absolute.bin", os.fsdecode(self.place) + "/linked-to.bin"),
-            ("link-to-link.bin", "relative.bin"),
+            ("relative.txt", "linked-to.txt"),
+            ("absolute.txt", os.fsdecode(self.place) + "/linked-to.txt"),
+            ("link-to-link.txt", "relative.txt"),
             ("shortcut", "sub"),
-            ("sub/deep/up.bin", "../../linked-to.bin"),
-            ("hall/index.html", "../linked-to.bin"),
+            ("sub/deep/up.txt", "../../linked-to.txt"),
+            ("hall/index.html", "../linked-to.txt"),
         ):
             self.link(name, os.fsencode(leads_to))
         for target in INSIDE_LINKS:

@@ -1,6 +1,7 @@
 """Section 2 of the contract: what must not be served, however it is asked for."""
 
 from contextlib import nullcontext
+from urllib.parse import quote
 
 from grader.client import request
 from grader.docroot import INSIDE_LINKS, OUTSIDE_LINKS
@@ -46,7 +47,7 @@ UNUSUAL = (
 
 def climbs(server: Server) -> None:
     server.did("asked for a secret beside the root in one spelling after the other")
-    folder = str(server.root.folder)
+    folder = quote(bytes(server.root.folder))  # TMPDIR may have a space in it
     for target in (*CLIMBS, f"/{folder}/secret.txt", f"/%2f{folder[1:]}/secret.txt", f"{folder}/secret.txt"):
         why = f"{target} has a NUL byte, as no file name has" if "%00" in target else f"{target} leaves the root"
         server.answers(server.ask(target), (404,), why, outside(why))

@@ -161,17 +161,17 @@ TARGETS = {
     "//etc/passwd": ("outside", (404,), ""),
     "/%2fetc/passwd": ("outside", (404,), ""),
     # links
-    "/relative.bin": ("inside link", (200,), "/linked-to.bin"),
-    "/absolute.bin": ("inside link", (200,), "/linked-to.bin"),
-    "/link-to-link.bin": ("inside link", (200,), "/linked-to.bin"),
-    "/link-to-link.bin?x": ("inside link", (200,), "/linked-to.bin"),
+    "/relative.txt": ("inside link", (200,), "/linked-to.txt"),
+    "/absolute.txt": ("inside link", (200,), "/linked-to.txt"),
+    "/link-to-link.txt": ("inside link", (200,), "/linked-to.txt"),
+    "/link-to-link.txt?x": ("inside link", (200,), "/linked-to.txt"),
     "/shortcut/": ("inside link", (200,), "/sub/index.html"),
     "/shortcut": ("no slash", (404, 301), ""),
     "/shortcut/deep/page.txt": ("inside link", (200,), "/sub/deep/page.txt"),
     "/shortcut/nope": ("missing", (404,), ""),
-    "/relative.bin/": ("missing", (404,), ""),
-    "/hall/": ("inside link", (200,), "/linked-to.bin"),
-    "/hall/index.html": ("inside link", (200,), "/linked-to.bin"),
+    "/relative.txt/": ("missing", (404,), ""),
+    "/hall/": ("inside link", (200,), "/linked-to.txt"),
+    "/hall/index.html": ("inside link", (200,), "/linked-to.txt"),
     "/shortcut/../page1.txt": ("wander", (200, 404), "/page1.txt"),
     "/linked": ("link", (404, 301), ""),
     "/linked/nope": ("link", (404,), ""),
@@ -206,6 +206,33 @@ def test_every_file_is_served(site):
     for target, data in site.files.items():
         wanted = site.wanted(target.encode())
         assert wanted.statuses == (200,) and wanted.bodies == (data,), target
+
+
+def escaped(name, chance):
+    """A target of a name: what needs an escape has one, other bytes have one now and then, in either case."""
+    escapes = ("%%%02x", "%%%02X")
+    plain = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@"
+    return "/" + "".join(
+        chr(byte) if byte in plain and chance.random() < 0.8 else chance.choice(escapes) % byte for byte in name
+    )
+
+
+def test_names_of_all_kinds(changing):
+    """Made at random of all of Unicode, up to 255 bytes, controls and backslashes too: each is its own file."""
+    chance = random.Random(20)
+    signs = [chr(n) for n in range(1, 0x110000) if not 0xD800 <= n < 0xE000 and n != ord("/")]
+    names = {b"e\xcc\x81", "\xe9".encode(), b"%2e%2e", b"...", b"n" * 255, b" ", b"\\", b"*", b"CON", b"~"}
+    for _ in range(300):
+        name = "".join(chance.choices(signs if chance.random() < 0.5 else signs[:300], k=chance.randrange(1, 90)))
+        names.add(name.encode()[:255].decode(errors="ignore").encode())
+    targets = {}
+    for name in names - {b".", b".."}:
+        targets[name] = escaped(name, chance)
+        changing.add_named(name, targets[name])
+    for name, target in targets.items():
+        for asked in (target, escaped(name, chance), f"{target}?{target}"):
+            wanted = changing.wanted(asked.encode())
+            assert (wanted.statuses, wanted.bodies) == ((200,), (changing.files[target],)), asked
 
 
 def test_clauses(site):
@@ -379,9 +406,9 @@ def test_changes_that_were_not_told(changing):
 
 def test_all_targets_of_a_file_change_with_it(changing):
     changing.add("/sub/index.html", b"new")
-    changing.add("/linked-to.bin", b"new too")
+    changing.add("/linked-to.txt", b"new too")
     assert changing.files["/sub/"] == changing.files["/shortcut/"] == b"new"
-    assert changing.files["/hall/"] == changing.files["/link-to-link.bin"] == b"new too"
+    assert changing.files["/hall/"] == changing.files["/link-to-link.txt"] == b"new too"
     changing.add("/shortcut/deep/page.txt", b"through a link")
     assert changing.wanted(b"/sub/deep/page.txt", time.monotonic()).bodies == (b"through a link",)
 
@@ -404,7 +431,7 @@ def test_sizes(site, changing):
 def test_links_are_nothing_like_what_they_lead_to(site):
     for target in INSIDE_LINKS:
         assert site.wanted(target.encode()).kind == "inside link"
-    for name in ("relative.bin", "absolute.bin", "link-to-link.bin", "hall/index.html"):
+    for name in ("relative.txt", "absolute.txt", "link-to-link.txt", "hall/index.html"):
         assert (site.path / name).lstat().st_size < 1000 < (site.path / name).stat().st_size
 
 
@@ -445,7 +472,7 @@ def test_names_are_utf_8_in_any_locale(tmp_path):
         "assert root.wanted(b'/sub/a%C3%B1o/%E4%B8%AD').statuses == (200,)\n"
         "assert root.wanted(b'/%E4%B8%AD').statuses == (200,)\n"
         "assert root.wanted(b'/%C3%A9.txt').bodies == (b'e',)\n"
-        "assert root.wanted(b'/absolute.bin').statuses == (200,)\n"
+        "assert root.wanted(b'/absolute.txt').statuses == (200,)\n"
         "assert {'\\u4e2d'.encode(), b'\\xc3\\xa9.txt'} <= set(os.listdir(root.place))\n"
     )
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
