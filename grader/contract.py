@@ -131,7 +131,7 @@ class Exchange:
     asked: when each head was whole, seconds by time.monotonic(). ended: how the server ended it ("end of stream",
     "reset", ""). half_closed: the client had shut down its sending side. over: the server is known to do nothing
     more for it. idle: seconds, by the server's clock, since either side had sent a byte, when it ended or until now.
-    cut_off: it may not have all of an answer: the client left first.
+    pending: part of an answer has come; unbounded: its head, which states no length. shrinking: its file changes.
     """
 
     sent: bytes
@@ -143,6 +143,7 @@ class Exchange:
     half_closed: bool = False
     over: bool = False
     pending: bool = False
+    unbounded: bool = False
     idle: float = 0.0
     asked: tuple[float, ...] = ()
     shrinking: bool = False
@@ -188,6 +189,9 @@ def judge(exchange: Exchange, begin: int = 0) -> list[Violation]:
     last = len(exchange.replies)
     if exchange.malformed:
         found.append(replace(unreadable(exchange), number=last))
+    elif exchange.unbounded and exchange.long and last < len(exchange.requests):
+        expected = f"Content-Length in the answer to {what(exchange.requests[last])}"
+        found.append(Violation("length", "lengths", expected, "a head without it", last))
     else:
         found += [replace(found_, number=min(last, max(len(exchange.requests) - 1, 0))) for found_ in end(exchange)]
     return found

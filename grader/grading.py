@@ -201,8 +201,8 @@ class Shared:
         server = self.server
         if server is None:
             return
-        server.leave()
-        clean = passed and server.comes(lambda: self.is_clean(server), self.patience)
+        server.close_clients()
+        clean = passed and not server.spoiled and server.comes(lambda: self.is_clean(server), self.patience)
         if clean:
             server.departed.clear()
             return

@@ -16,6 +16,8 @@ from grader.finding import CannotGrade, Finding
 if TYPE_CHECKING:
     from grader.subject import Server
 
+MOST_CAUSES = 100  # clients that are looked at
+GATE = "answers"  # the line of the first check
 NO_ANSWER = "answered"  # the rule that a request is answered at all
 
 
@@ -34,6 +36,7 @@ def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchang
         half_closed=client.half_closed,
         over=over,
         pending=client.reader.pending,
+        unbounded=client.reader.unbounded,
         idle=server.clock_between(last, until),
         asked=tuple(client.asked_at),
     )
@@ -56,6 +59,15 @@ def unanswered(server: "Server", client: Client) -> Violation | None:
     return Violation(NO_ANSWER, line, f"an answer to {contract.what(seen.requests[number])}", "none", number)
 
 
+def cause(server: "Server") -> tuple[Client, Violation] | None:
+    """A breach of another line's rule by which any client here has suffered: what else fails may come of that."""
+    for client in server.clients[:MOST_CAUSES]:
+        for violation in violations(server, client):
+            if violation.rule not in contract.OF_ONE_ANSWER and owner(server, client, violation):
+                return client, violation
+    return None
+
+
 def is_to_end(server: "Server", client: Client) -> bool:
     """Whether the server is to end this connection by itself."""
     requests, _ = contract.cut(bytes(client.sent))
@@ -65,24 +77,30 @@ def is_to_end(server: "Server", client: Client) -> bool:
 def owner(server: "Server", client: Client, violation: Violation) -> str:
     """The line that a breach costs: that of its rule, or "" for the one of the scene that shows it."""
     verdicts = server.verdicts
-    if violation.line == verdicts.line or violation.line not in verdicts.lines or verdicts.line == "answers":
+    if violation.line == verdicts.line or violation.line not in verdicts.lines:
         return ""
+    if verdicts.line == GATE:  # nobody else has been there; what is no answer at all is the gate's own business
+        return "" if violation.rule in (NO_ANSWER, "parse") else violation.line
     if violation.rule not in contract.OF_ONE_ANSWER:
         return violation.line
     requests = contract.cut(bytes(client.sent))[0]
-    head = requests[violation.number].head + b"\r\n\r\n"
-    if head not in verdicts.controls:
-        verdicts.controls[head] = control(server, head)
-    return verdicts.controls[head]
+    return control(server, requests[violation.number].head + b"\r\n\r\n")
 
 
 def control(server: "Server", head: bytes) -> str:
-    """Ask another server this alone; the line whose rule it breaks all the same, "" if it breaks none."""
+    """The line whose rule is broken if a server is asked this alone, "" if none is: another server, and once for all."""
+    controls = server.verdicts.controls
+    if head not in controls:
+        controls[head] = asked_alone(server, head)
+    return controls[head]
+
+
+def asked_alone(server: "Server", head: bytes) -> str:
     verdicts, grading = server.verdicts, server.grading
     stage, line = list(grading.stage), verdicts.line
+    verdicts.line = ""  # what fails here belongs to no check
     try:
         with grading.started() as other:
-            verdicts.line = "answers"  # what fails here belongs to nobody else
             client = other.client()
             client.send(head)
             answered = other.until(lambda: client.replies or client.malformed or client.ended)

@@ -36,6 +36,7 @@ class Server(Facts):
         self.long = grading.long
         self.verdicts: Verdicts = grading.verdicts
         self.notes = grading.notes  # what costs no points, and is to be said beside the check that runs
+        self.spoiled = False  # it does not serve any more, which is known of this submission
         self.watching = ""  # the watcher that is looking: one that waits is not asked again
         self.told: list[str] = []
         self.begin_story()
@@ -97,6 +98,9 @@ class Server(Facts):
         for client in clients or tuple(self.clients):
             self.check(client)
             client.close()
+        self.bury()
+
+    def bury(self) -> None:
         self.departed += [client for client in self.clients if client.closed]
         self.clients = [client for client in self.clients if not client.closed]
 
@@ -104,12 +108,13 @@ class Server(Facts):
         """Close all that are left, and look at nothing."""
         for client in self.clients:
             client.close()
+        self.bury()
 
     # The rules of the contract
 
     def check(self, client: Client, *, over: bool = False) -> bool:
         """Hold what this client was answered against the rules. Raises Finding; False if a rule is known as broken."""
-        if client.closed:
+        if client.closed or not self.verdicts.line:
             return True
         found = judge.violations(self, client, over=over, begin=client.checked)
         client.checked = len(client.replies)
@@ -216,6 +221,9 @@ class Server(Facts):
         """
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
+        if not broken and not costs and self.verdicts.line and (cause := judge.cause(self)):
+            client, broken = cause
+            expected, saw, clients, how, look_at = broken.expected, f"{client.name}: {broken.saw}", [client], "", ""
         self.failed_at = time.monotonic()
         before = look(self.launch.proc, self.launch.family)
         self.prover.sights.note(self.failed_at, before.tasks)
@@ -353,13 +361,21 @@ class Server(Facts):
 
     def goes_on(self) -> None:
         """After whatever was done: the next clients are served."""
-        if not self.verdicts.judges("goes_on", "goes_on"):
-            return
-        self.scene = "goes_on"
-        try:
+        with self.at_the_cost_of("goes_on"):
             self.probe()
+
+    @contextmanager
+    def at_the_cost_of(self, line: str) -> Iterator[None]:
+        """What fails in here costs this line, if it is none of HTTP's; and nothing, if that is known."""
+        self.scene, before = line, self.scene
+        try:
+            yield
+        except Finding as finding:
+            if finding.costs != line or self.verdicts.judges(line, line):
+                raise
+            self.spoiled = True
         finally:
-            self.scene = ""
+            self.scene = before
 
     def probe(self, count: int = 2, look_at: Questions = "what did the clients before leave behind?") -> None:
         self.did("then new clients came" if count > 1 else "then one more came")

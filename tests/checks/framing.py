@@ -2,6 +2,7 @@
 
 import requests
 
+from grader import judge
 from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
@@ -161,9 +162,12 @@ def library(server: Server) -> None:
                 status, body = get(session, f"http://{host}:{port}{target}", server.patience)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.HEADERS)
-            if wanted is None and status != 404:
+            right = status == 404 if wanted is None else (status, body) == (200, wanted)
+            if right or judge.control(server, request(target)):  # it is wrong for others too
+                continue
+            if wanted is None:
                 server.fail(f"404 for {target}", f"{status}", look_at=questions.HEADERS)
-            if wanted is not None and (status, body) != (200, wanted):
+            else:
                 differs = difference(body, wanted) if status == 200 else ""
                 saw = f"it was answered {status}{'; ' if differs else ''}{differs}"
                 server.fail(f"200 with the {len(wanted)} bytes of {target}", saw, look_at=questions.HEADERS)

@@ -39,7 +39,7 @@ def one_thread(server: Server) -> None:
 
 
 def one_process(server: Server, costs: str = "one_thread") -> None:
-    if len(server.living()) != 1:
+    if len(server.living()) > 1:
         look_at = "which call makes the second process, and what for?"
         server.fail("one process", clients.plural(len(server.living()), "process"), look_at=look_at, costs=costs)
 

@@ -172,7 +172,8 @@ def play(server: Server, states: list[State], leave: Callable[[Client], None]) -
     server.leave()
     server.settle(lambda: all(map(server.forgotten, server.departed)))
     server.come_to_rest()
-    comes(server)
+    with server.at_the_cost_of("goes_on"):
+        comes(server)
 
 
 def comes(server: Server) -> None:
