@@ -17,6 +17,7 @@ from grader.verdicts import Verdicts, Watcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_FILES, MOST_BYTES, MOST_DEPTH = 2000, 64 << 20, 50
+SEED, EXAMPLES = 8, 40
 MOST_SOURCE = 1 << 20  # bytes of server.py
 TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
 
@@ -56,6 +57,7 @@ class Grading:
         self.verdicts = Verdicts()
         self.watchers: list[Watcher] = []  # of the step: what must hold in every scene
         self.stage: list[Server] = []  # the servers that the check which runs has used
+        self.seed, self.examples = SEED, EXAMPLES  # of the requests that are made up
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))

@@ -88,7 +88,7 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
 
 
 def control(server: "Server", head: bytes) -> str:
-    """The line whose rule is broken if a server is asked this alone, "" if none is: another server, and once for all."""
+    """The line whose rule is broken if another server is asked this alone, "" if none is. Asked once for all."""
     controls = server.verdicts.controls
     if head not in controls:
         controls[head] = asked_alone(server, head)

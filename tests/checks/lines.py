@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from grader.subject import Server
-from tests.checks import beside, clients, files, framing, life, long, model, safety
+from tests.checks import beside, clients, files, framing, generated, life, long, model, safety
 
 STRETCH = 0  # points: reported beside the hundred
 NUMBERS = {50: "Fifty", 100: "A hundred", 200: "Two hundred", 1000: "A thousand"}
@@ -56,9 +56,10 @@ LINES = {
     "contents": Line(
         "A file is answered with 200 and exactly its bytes, whatever they are; an empty one too.",
         files.contents,
+        generated.sizes,
     ),
     "large_file": Line("A file of several MiB arrives whole.", files.large),
-    "names": Line("A path is percent-decoded, once, as UTF-8.", files.names),
+    "names": Line("A path is percent-decoded, once, as UTF-8.", files.names, generated.names),
     "queries": Line("A query, from the first `?` as sent, is dropped.", files.queries),
     "folders": Line(
         "A path that ends in `/` means the index.html in that folder.",
@@ -100,7 +101,7 @@ LINES = {
         "A request head may come one byte at a time.",
         framing.byte_by_byte,
     ),
-    "long_head": Line("Heads of up to 8,192 bytes are served.", framing.long_head),
+    "long_head": Line("Heads of up to 8,192 bytes are served.", framing.long_head, generated.long_heads),
     "endless_head": Line(
         "A head that goes on past 64 KiB is cut off, and costs nobody else anything.",
         framing.endless_head,
@@ -108,6 +109,7 @@ LINES = {
     "strict": Line(
         "Every answer parses as HTTP by a strict parser, and what it says of its length is right.",
         framing.strict,
+        generated.conversations,
     ),
     "library": Line("A library client gets its answers, where connections are long all on one.", long.library),
     "half_close": Line(

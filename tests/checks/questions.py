@@ -143,6 +143,11 @@ CONTENT = {
     "is another": "are the bytes sent as they are in the file?",
 }
 
+GENERATED = {
+    "was answered": "what about this request makes your code say so? The smallest that fails is shown here",
+    "": "what is it about this request? It is the smallest of many that fails",
+}
+
 # What must not be served
 
 OUTSIDE = {
