@@ -149,7 +149,36 @@ def a_thread_each(server: Server) -> None:
         )
 
 
+def forgets_everyone(server: Server) -> None:
+    """Nothing of those who have left is held any more. Whoever may still let go of it by himself is not judged."""
+
+    def kept() -> list[Client]:
+        return [client for client in server.departed if not server.forgotten(client)]
+
+    if server.comes(lambda: not kept(), 1) or not server.asleep_for_good() or not (left := kept()):
+        return
+    line = line_of_leaving(server, left[0])
+    if server.verdicts.judges(line, "forgets_everyone"):
+        server.fail(
+            f"nothing left of {left[0].name}, {left[0].deeds()}",
+            f"its socket is still open: {server.holder_of(left[0])}",
+            look_at=questions.OPENED["sockets"],
+            costs=line,
+        )
+
+
+def line_of_leaving(server: Server, client: Client) -> str:
+    """The line that says what becomes of a client who left like this."""
+    if len(client.replies) < client.asked:
+        return "reset_in_answer"
+    if not client.replies or client.part:
+        return "vanishing"
+    return "forgets_idle" if server.long and not client.ended else "no_leak"
+
+
+EVERYWHERE = (Watcher("", "over", forgets_everyone),)
 ALONE = (
+    *EVERYWHERE,
     Watcher("one_thread", "rest", one_thread),
     Watcher("one_thread", "over", one_thread),
     no_passing_help("one_thread"),
@@ -163,11 +192,18 @@ IN_EPOLL = (
     Watcher("", "over", uses_no_cpu),
 )
 IN_CHILDREN = (
+    *EVERYWHERE,
     Watcher("parent_lets_go", "rest", held_by_a_child_alone),
     Watcher("own_processes", "rest", a_process_each),
 )
-IN_THREADS = (one_process("own_threads"), no_passing_help("own_threads"), Watcher("own_threads", "rest", a_thread_each))
+IN_THREADS = (
+    *EVERYWHERE,
+    one_process("own_threads"),
+    no_passing_help("own_threads"),
+    Watcher("own_threads", "rest", a_thread_each),
+)
 IN_GREENLETS = (
+    *EVERYWHERE,
     one_process("one_os_thread"),
     no_passing_help("one_os_thread"),
     Watcher("one_os_thread", "rest", few_threads),
