@@ -29,6 +29,7 @@ class Facts:
         self.hot: set[Client] = set()
         self.prover = Prover(launch.proc, launch.family, launch.started)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
+        self.says_greenlets = True  # as far as we know; who once said nothing is not asked again
         self.traces: Traces | None = None  # of the main process, from that moment on
 
     @property
@@ -160,7 +161,9 @@ class Facts:
     def greenlets(self) -> int | None:
         """How many greenlets of the main process have begun and not ended, but for the one that runs; None if it
         does not say. It is asked by a signal, which costs it a call begun again (PEP 475), and no more."""
-        return lines.greenlets(self.launch)
+        found = lines.greenlets(self.launch) if self.says_greenlets else None
+        self.says_greenlets = found is not None
+        return found
 
     def open_files(self) -> int:
         """How many descriptors of files below the root the living family has."""

@@ -155,8 +155,7 @@ class Kinds:
         for pid, number, watch in self.watches:
             if watch.inode == inode:
                 now = self.facts.launch.proc.descriptor(pid, watch.number)
-                gone = (
-                    "" if now == f"socket:[{inode}]" else f", by the number {watch.number}, which is no longer its own"
-                )
+                own = now == f"socket:[{inode}]"
+                gone = "" if own else f" by the number {watch.number}, which is not its own any more"
                 return f", watched by epoll {number} for {event_words(watch.events)}{gone}"
         return ""
