@@ -373,10 +373,37 @@ def test_what_is_left(start):
             "a socket that listens",
             "the file /dev/null",
             "a descriptor of the kind eventfd",
-            "a dead connection",
+            "a socket that is not connected",
         ]
     )
     assert all(line.startswith("descriptor ") for line in left)
+
+
+SPARE = """
+import socket, sys
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+listener = socket.create_server((given["--host"], int(given["--port"])))
+first = listener.accept()[0]
+spare = [socket.socket(), socket.socket(socket.AF_INET6), socket.socket(socket.AF_UNIX)]
+first.send(b"x")
+listener.accept()[0].recv(1)
+listener.accept()
+"""
+
+
+def test_dead_and_spare_sockets(start):
+    """A connection that was reset is a client's as long as it is held; a socket that never was one is nobody's."""
+    server = start(SPARE)
+    client = server.client()
+    until(lambda: (server.pump(0), client.received)[1], "its byte")
+    assert server.client_descriptors() == 1
+    until(lambda: server.row(client), "its row")
+    client.reset()
+    until(lambda: server.row(client) is None or server.row(client).inode == 0, "the reset")
+    assert server.client_descriptors() == 1
+    server.leave()
+    server.client()
+    until(lambda: server.client_descriptors() == 2, "the second")
 
 
 # Greenlets
