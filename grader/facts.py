@@ -1,5 +1,6 @@
 """What the kernel says of a server and its clients, as the checks and the waiting loop ask for it."""
 
+import errno
 import functools
 import operator
 import select
@@ -30,6 +31,7 @@ class Facts:
         self.prover = Prover(launch.proc, launch.family, launch.started)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
+        self.says_greenlets = True  # as far as we know; who once said nothing is not asked again
         self.traces: Traces | None = None  # of the main process, from that moment on
 
     @property
@@ -100,19 +102,27 @@ class Facts:
         """How many descriptors of clients' connections, ours or dead ones, the living family has.
 
         What it had before its first client, and what the kernel lists as something else than a connection to the
-        port asked for, is the server's own business: a second port, a log at a UDP port, a pair of sockets.
+        port asked for, is the server's own business: a second port, a log at a UDP port, a pair of sockets, a spare.
         """
         held = [
-            int(target[8:-1])
-            for pid in self.living()
-            for target in self.launch.proc.descriptors(pid).values()
+            (pid, number, int(target[8:-1]))
+            for (pid, number), target in self.table().items()
             if target.startswith("socket:[") and target not in self.before_clients
         ]
         if not held:
             return 0
         port = self.launch.listener.address[1] if self.launch.listener else 0
         elsewhere = self.launch.sockets.elsewhere(port) | self.launch.proc.other_sockets()
-        return sum(inode not in elsewhere for inode in held)
+        suspects = [(pid, number, inode) for pid, number, inode in held if inode not in elsewhere]
+        alive = {row.inode for row in self.launch.sockets.connections(port).values()} if suspects else set()
+        return sum(inode in alive or self.was_at(port, pid, number) for pid, number, inode in suspects)
+
+    def was_at(self, port: int, pid: int, number: int) -> bool:
+        """Whether a socket that is in no table is a dead connection of this port, and not one that never was any."""
+        try:
+            return self.launch.proc.local_port(pid, number) == port
+        except OSError as error:  # closed meanwhile; or the kernel does not let us ask, and it is counted
+            return error.errno not in (errno.EBADF, errno.ESRCH)
 
     def note_what_it_has(self) -> None:
         """It listens, and nobody has come yet. Once for a server: a second thread may leave less than the first."""
@@ -162,7 +172,9 @@ class Facts:
     def greenlets(self) -> int | None:
         """How many greenlets of the main process have begun and not ended, but for the one that runs; None if it
         does not say. It is asked by a signal, which costs it a call begun again (PEP 475), and no more."""
-        return lines.greenlets(self.launch)
+        found = lines.greenlets(self.launch) if self.says_greenlets else None
+        self.says_greenlets = found is not None
+        return found
 
     def open_files(self) -> int:
         """How many descriptors of files below the root the living family has."""

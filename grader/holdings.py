@@ -105,7 +105,8 @@ def left_over(facts: "Facts", before: Table) -> list[str]:
         elif pid in known or target not in targets:
             left.append((pid, number, target))
     kinds = Kinds(facts) if left else None
-    return [f"descriptor {number} of {whose(facts, pid)}: {kinds.of(target)}" for pid, number, target in left if kinds]
+    words = [(pid, number, kinds.of(pid, number, target)) for pid, number, target in left if kinds]
+    return [f"descriptor {number} of {whose(facts, pid)}: {said}" for pid, number, said in words]
 
 
 class Kinds:
@@ -113,7 +114,7 @@ class Kinds:
 
     def __init__(self, facts: "Facts"):
         self.facts = facts
-        port = facts.launch.listener.address[1] if facts.launch.listener else 0
+        self.port = port = facts.launch.listener.address[1] if facts.launch.listener else 0
         sockets = facts.launch.sockets
         self.clients = {client.inode: client for client in facts.known if client.inode}
         self.alive = {row.inode for row in facts.rows().values() if row}
@@ -123,10 +124,10 @@ class Kinds:
         self.others = facts.launch.proc.other_sockets()
         self.watches = watches(facts)
 
-    def of(self, target: str) -> str:
+    def of(self, pid: int, number: int, target: str) -> str:
         kind, _, inode = target.partition(":[")
         if kind == "socket":
-            return self.socket(int(inode[:-1]))
+            return self.socket(pid, number, int(inode[:-1]))
         if target.startswith(root := f"{self.facts.root.path}/"):
             return f"the file {target.removeprefix(root)} of the site"
         if kind == "pipe":
@@ -136,7 +137,7 @@ class Kinds:
             return {"eventpoll": "an epoll descriptor"}.get(name, f"a descriptor of the kind {name}")
         return f"the file {target}"
 
-    def socket(self, inode: int) -> str:
+    def socket(self, pid: int, number: int, inode: int) -> str:
         if client := self.clients.get(inode):
             dead = "" if inode in self.alive else "; the connection is dead"
             return f"the socket of {client.name}, {client.deeds()}{dead}{self.watched(inode)}"
@@ -148,6 +149,8 @@ class Kinds:
             return "a socket at another port"
         if inode in self.connections:
             return f"a connection of somebody else's{self.watched(inode)}"
+        if not self.facts.was_at(self.port, pid, number):
+            return "a socket that is not connected"
         return f"a dead connection{self.watched(inode)}"
 
     def watched(self, inode: int) -> str:
@@ -155,8 +158,7 @@ class Kinds:
         for pid, number, watch in self.watches:
             if watch.inode == inode:
                 now = self.facts.launch.proc.descriptor(pid, watch.number)
-                gone = (
-                    "" if now == f"socket:[{inode}]" else f", by the number {watch.number}, which is no longer its own"
-                )
+                own = now == f"socket:[{inode}]"
+                gone = "" if own else f" by the number {watch.number}, which is not its own any more"
                 return f", watched by epoll {number} for {event_words(watch.events)}{gone}"
         return ""

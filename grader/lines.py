@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader import waiting
+from grader.kernel import Task
 from grader.launch import Launch
 
 ASK = 59  # grader/inside/sitecustomize.py
 MOST_BYTES, MOST_PROCESSES = 1 << 20, 64
 MOST_GREENLETS = 2000  # more are not told, grader/inside/sitecustomize.py
+NUDGE = 0.05  # seconds between two looks at who has not answered
 ANSWER_WITHIN = waiting.PATIENCE / 6  # seconds, after which a hint is not worth more waiting
 
 
@@ -49,19 +51,7 @@ def ask(launch: Launch) -> Lines:
     found = Lines()
     asked = [pid for pid, process in launch.family().items() if process.state not in "ZXTt" and listens(launch, pid)]
     asked = asked[:MOST_PROCESSES]
-    for pid in asked:
-        try:
-            (launch.lines / str(pid)).unlink(missing_ok=True)  # the answer to a question before
-            os.kill(pid, ASK)
-        except OSError:
-            continue
-    give_up = time.monotonic() + ANSWER_WITHIN
-
-    def answered() -> bool:
-        missing = [pid for pid in asked if not (launch.lines / str(pid)).exists()]
-        return time.monotonic() > give_up or not any(map(launch.proc.process, missing))
-
-    waiting.wait_for(answered, 0.001)
+    put_question(launch, asked)
     for pid in asked:
         read_answer(launch, pid, found)
     return found
@@ -69,19 +59,62 @@ def ask(launch: Launch) -> Lines:
 
 def greenlets(launch: Launch) -> int | None:
     """How many greenlets the main process says it has, the one that runs aside; None if it says nothing, or not all."""
-    path = launch.lines / str(launch.pid)
     if launch.status is not None or not listens(launch, launch.pid):
         return None
-    try:
-        path.unlink(missing_ok=True)
-        os.kill(launch.pid, ASK)
-    except OSError:
-        return None
-    give_up = time.monotonic() + ANSWER_WITHIN
-    waiting.wait_for(lambda: path.exists() or launch.status is not None or time.monotonic() > give_up, 0.001)
+    put_question(launch, [launch.pid])
     text = answer_of(launch, launch.pid)
     count = sum(line.startswith("greenlet\t") for line in text.split("\n"))
     return count if text and len(text) < MOST_BYTES and count < MOST_GREENLETS else None
+
+
+def put_question(launch: Launch, asked: list[int]) -> None:
+    """Send the signal, and wait until all have answered who will.
+
+    A signal that comes just before a thread goes to sleep in C code does not wake it: libev's loop calls Python's
+    handlers, and then sleeps. So whoever sleeps on without an answer is sent it again.
+    """
+    for pid in asked:
+        forget_answer(launch, pid)
+        send(pid)
+    now = time.monotonic()
+    give_up, again = now + ANSWER_WITHIN, now + NUDGE
+    before: dict[int, Task | None] = {}
+
+    def answered() -> bool:
+        nonlocal before, again
+        now = time.monotonic()
+        missing = [pid for pid in asked if not answer_path(launch, pid).exists() and launch.proc.process(pid)]
+        if missing and now > again:
+            again = now + NUDGE
+            tasks = {pid: launch.proc.task(pid, pid) for pid in missing}
+            for pid, task in tasks.items():
+                slept = before.get(pid)
+                still = task and slept and task.state == slept.state == "S" and task.switches == slept.switches
+                if still and listens(launch, pid):
+                    send(pid)
+            before = tasks
+        return not missing or now > give_up
+
+    waiting.wait_for(answered, 0.001)
+
+
+def send(pid: int) -> None:
+    try:
+        os.kill(pid, ASK)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def forget_answer(launch: Launch, pid: int) -> None:
+    """That of a question before."""
+    try:
+        answer_path(launch, pid).unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def answer_path(launch: Launch, pid: int) -> Path:
+    return launch.lines / str(pid)
 
 
 def listens(launch: Launch, pid: int) -> bool:
@@ -92,7 +125,7 @@ def listens(launch: Launch, pid: int) -> bool:
 def answer_of(launch: Launch, pid: int) -> str:
     """What a process has answered; "" if nothing."""
     try:
-        with open(os.open(launch.lines / str(pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with open(os.open(answer_path(launch, pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             return file.read(MOST_BYTES).decode("ascii", "replace")
     except OSError:
         return ""

@@ -15,11 +15,15 @@ class MadeUpProc(Proc):
     def __init__(self, root):
         super().__init__(root)
         self.timeouts = {}
+        self.clock = None  # nanoseconds, or None: not to be had
 
     def socket_timeout(self, pid, descriptor, option):
         if isinstance(seconds := self.timeouts.get(descriptor, 0.0), Exception):
             raise seconds
         return seconds
+
+    def cpu_clock(self, pid):
+        return self.clock
 
 
 class Tree:
@@ -41,6 +45,15 @@ class Tree:
         self.write(f"{pid} ({name}) {state} {' '.join(map(str, numbers))}\n", pid, "stat")
         mask = sum(1 << (number - 1) for number in caught or ())
         self.write(f"Name:\t{name}\nState:\t{state} (made up)\nSigCgt:\t{mask:016x}\n", pid, "status")
+        return self
+
+    def spent(self, pid, faults, *, tid=None, children=0, nanoseconds=None):
+        """The counters of a process, or of a thread: page faults, those of children, nanoseconds of CPU time."""
+        numbers = [1, pid, pid, 0, -1, 0, faults, children, 0, 0, 0, 0, 0, 0, 20, 0, 1, 0, 100, 0]
+        names = (pid,) if tid is None else (pid, "task", tid)
+        self.write(f"{pid} (x) S {' '.join(map(str, numbers))}\n", *names, "stat")
+        if tid is not None and nanoseconds is not None:
+            self.write(f"{nanoseconds} 0 1\n", *names, "schedstat")
         return self
 
     def thread(self, pid, call, *args, tid=None, state="S", voluntary=7, involuntary=1, wchan="0"):
