@@ -217,7 +217,12 @@ class Proc:
         return seconds + nanoseconds / 1e9
 
     def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
-        """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none; pidfd_getfd(2).
+        """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none. Raises OSError."""
+        seconds, microseconds = struct.unpack("ll", self.socket_option(pid, descriptor, socket.SOL_SOCKET, option, 16))
+        return seconds + microseconds / 1e6
+
+    def socket_option(self, pid: int, descriptor: int, level: int, option: int, size: int) -> bytes:
+        """What getsockopt(2) says of another process's socket, pidfd_getfd(2).
 
         Raises OSError where the kernel does not let us ask.
         """
@@ -229,8 +234,7 @@ class Proc:
         if copy < 0:
             raise OSError(ctypes.get_errno(), "pidfd_getfd")
         with socket.socket(fileno=copy) as theirs:
-            seconds, microseconds = struct.unpack("ll", theirs.getsockopt(socket.SOL_SOCKET, option, 16))
-            return seconds + microseconds / 1e6
+            return theirs.getsockopt(level, option, size)
 
     def catches(self, pid: int, signal_number: int) -> bool:
         """Whether a process has a handler of its own for a signal."""
