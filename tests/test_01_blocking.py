@@ -1,6 +1,6 @@
 """Step 1: one process, one thread, one client at a time."""
 
-from tests.checks import beside, clients, files, framing, life, model, safety
+from tests.checks import beside, clients, files, framing, life, model, patience, safety
 from tests.checks.marks import points, stretch
 
 
@@ -181,7 +181,7 @@ def test_no_leak(server):
 @points(1)
 def test_patience(grading):
     """A silent client is not given up before 60 seconds."""
-    life.patience(grading, alone=True)
+    patience.patience(grading, alone=True)
 
 
 @points(1)

@@ -1,6 +1,6 @@
 """Step 4: every client by a greenlet, in one thread of the operating system."""
 
-from tests.checks import beside, clients, files, framing, life, model, safety
+from tests.checks import beside, clients, files, framing, life, model, patience, safety
 from tests.checks.marks import points, stretch
 
 
@@ -187,7 +187,7 @@ def test_no_leak(server):
 @points(1)
 def test_patience(grading):
     """A silent client is not given up before 60 seconds."""
-    life.patience(grading)
+    patience.patience(grading)
 
 
 @points(1)

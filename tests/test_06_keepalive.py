@@ -1,6 +1,6 @@
 """Step 6: as step 5, with long connections."""
 
-from tests.checks import beside, clients, files, framing, life, long, model, safety
+from tests.checks import beside, clients, files, framing, life, long, model, patience, safety
 from tests.checks.marks import points, stretch
 
 
@@ -259,7 +259,7 @@ def test_no_leak(server):
 @points(1)
 def test_patience(grading):
     """A silent client is not given up before 60 seconds."""
-    life.patience(grading)
+    patience.patience(grading)
 
 
 @points(1)

@@ -1,6 +1,6 @@
 """Step 8: as step 7, with long connections."""
 
-from tests.checks import beside, clients, files, framing, life, long, model, safety
+from tests.checks import beside, clients, files, framing, life, long, model, patience, safety
 from tests.checks.marks import points, stretch
 
 
@@ -289,7 +289,7 @@ def test_no_leak(server):
 @points(1)
 def test_patience(grading):
     """A silent client is not given up before 60 seconds."""
-    life.patience(grading)
+    patience.patience(grading)
 
 
 @points(1)
