@@ -49,6 +49,7 @@ class Client:
         self.hot = hot
         self.diary: list[Event] = []
         self._reading = True
+        self.stop_at: int | None = None  # so many bytes received, and it stops reading
         self.taken = 0  # how many of the replies a check has looked at
         self.connected = False
         self.arrived = False  # the server's side of the connection has been seen
@@ -183,7 +184,9 @@ class Client:
         self.reading = False
         self.write("stops reading")
 
-    def read_on(self) -> None:
+    def read_on(self, most: int | None = None) -> None:
+        """most: bytes, after which it stops reading again."""
+        self.stop_at = None if most is None else self.received + most
         self.reading = True
         self.hot.add(self)
 
@@ -223,6 +226,8 @@ class Client:
 
     def take(self, data: bytes) -> None:
         self.received += len(data)
+        if self.stop_at is not None and self.received >= self.stop_at:
+            self.stop_at, self.reading = None, False
         self.first_bytes = (self.first_bytes + data)[:4096]
         if data:
             self.write("received", f"{self.received} bytes so far")

@@ -9,8 +9,9 @@ from grader import lines
 from grader.client import Client
 from grader.kernel import ESTABLISHED, Process, Task
 from grader.launch import Launch
-from grader.proof import ACCEPT, FOREVER, RECEIVE, SEND, Look, socket_inode, timeout_of
+from grader.proof import Look, socket_inode
 from grader.sights import NO_DESCRIPTOR
+from grader.timers import ACCEPT, FOREVER, RECEIVE, SEND, timeout_of
 
 ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
 MOST_LINES = 12

@@ -28,7 +28,7 @@ class Facts:
         self.arrivals = select.epoll()
         self.by_descriptor: dict[int, Client] = {}
         self.hot: set[Client] = set()
-        self.prover = Prover(launch.proc, launch.family, launch.started)
+        self.prover = Prover(launch.proc, launch.family, launch.started, launch.clock)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
         self.says_greenlets = True  # as far as we know; who once said nothing is not asked again

@@ -102,22 +102,23 @@ class Grading:
                 if path.is_dir() and not path.is_symlink():
                     folders.append((path, depth + 1))
 
-    def launch(self, *arguments: str, clock: Clock | None = None) -> Launch:
+    def launch(self, *arguments: str) -> Launch:
         """Start a server with these arguments and wait for nothing."""
         work = self.workshop.folder("work")
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
+        clock = Clock(work.with_name(f"{work.name}-clock"))
         launch = Launch(self.python, self.copy(), list(arguments), work, clock=clock, most=self.most_processes)
         self.launches.append(launch)
         return launch
 
-    def start(self, *arguments: str, defaults: bool = False, clock: Clock | None = None) -> Server:
+    def start(self, *arguments: str, defaults: bool = False) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
         given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
         if defaults:
             given = []
-        server = self.subject(self.launch(*given, clock=clock))
+        server = self.subject(self.launch(*given))
         words = ["python server.py", *given[:4], *["--root DIR"] * bool(given)]
         server.did(f"started `{' '.join(words)}`")
         self.wait_for_listener(server)
@@ -158,9 +159,9 @@ class Grading:
             self.launches.remove(launch)
 
     @contextmanager
-    def started(self, *arguments: str, defaults: bool = False, clock: Clock | None = None) -> Iterator[Server]:
+    def started(self, *arguments: str, defaults: bool = False) -> Iterator[Server]:
         """A server of a check's own, ended with the check."""
-        server = self.start(*arguments, defaults=defaults, clock=clock)
+        server = self.start(*arguments, defaults=defaults)
         try:
             yield server
             server.leave()

@@ -37,7 +37,7 @@ def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchang
         over=over,
         pending=client.reader.pending,
         unbounded=client.reader.unbounded,
-        idle=server.clock_between(last, until),
+        idle=server.launch.clock.between(last, until),
         asked=tuple(client.asked_at),
     )
 

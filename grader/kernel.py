@@ -303,13 +303,17 @@ class Proc:
         return seconds + nanoseconds / 1e9
 
     def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
-        """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none.
+        """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none. Raises OSError."""
+        seconds, microseconds = struct.unpack("ll", self.socket_option(pid, descriptor, socket.SOL_SOCKET, option, 16))
+        return seconds + microseconds / 1e6
+
+    def socket_option(self, pid: int, descriptor: int, level: int, option: int, size: int) -> bytes:
+        """What getsockopt(2) says of another process's socket, pidfd_getfd(2).
 
         Raises OSError where the kernel does not let us ask.
         """
         with self.copy(pid, descriptor) as theirs:
-            seconds, microseconds = struct.unpack("ll", theirs.getsockopt(socket.SOL_SOCKET, option, 16))
-            return seconds + microseconds / 1e6
+            return theirs.getsockopt(level, option, size)
 
     def local_port(self, pid: int, descriptor: int) -> int:
         """The port of another process's Internet socket, also of a dead one: 0 if it never had any, or is no such.

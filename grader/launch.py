@@ -123,23 +123,40 @@ class Clock:
 
     It lets a check ask what becomes of a client that has been silent for most of a minute without waiting
     for it. Python's `time` functions follow it (grader/inside/sitecustomize.py); the kernel's time-outs do
-    not, but those can be seen.
+    not, but those can be seen (grader.timers). Once set forward it stays ahead: a clock does not go back.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.path.write_bytes(bytes(16))
         self.environment = {"EIGHT_SERVERS_CLOCK": str(path)}
+        self.ahead = 0.0
+        self.set: list[tuple[float, float]] = []  # when it was set forward, by time.monotonic(), and by how much
 
-    def advance(self, seconds: float) -> None:
-        """All later readings are so many seconds ahead of the truth."""
-        with open(self.path, "r+b") as file:
-            file.write(struct.pack("d", seconds))
+    def forward(self, seconds: float) -> None:
+        """All later readings are so many seconds more ahead of the truth."""
+        self.ahead += seconds
+        self.set.append((time.monotonic(), seconds))
+        with open(self.path, "r+b", buffering=0) as file:
+            file.write(struct.pack("d", self.ahead))
+
+    @property
+    def now(self) -> float:
+        """Seconds on it, as the server counts them."""
+        return time.monotonic() + self.ahead
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds on it between two moments of time.monotonic()."""
+        return end - begin + sum(seconds for moment, seconds in self.set if begin <= moment <= end)
 
     @property
     def alarm(self) -> float:
         """Seconds that the server's last alarm was set to, 0 for none."""
         return struct.unpack("2d", self.path.read_bytes())[1]
+
+    def leads(self, proc: Proc, pid: int) -> bool:
+        """Whether this process reads it: another program does not, nor a Python that ignores its environment."""
+        return str(self.path) in proc.read(pid, "maps")
 
 
 DEEP = 1000  # characters of a path: some hundred folders at most
@@ -185,13 +202,14 @@ class Launch:
         arguments: list[str],
         folder: Path,
         *,
-        clock: "Clock | None" = None,
+        clock: Clock | None = None,
         most: int = MOST_PROCESSES,
     ):
         self.proc = Proc()
         self.sockets = sockets(self.proc)
         self.arguments = arguments
         self.script = script
+        self.clock = clock
         self.source = script.read_bytes()
         self.lines = folder.with_name(f"{folder.name}-lines")  # where its processes say which line they are in
         self.lines.mkdir()

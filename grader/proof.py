@@ -7,53 +7,22 @@ still asleep, so that nothing was read of a thread that had gone on. If each sle
 alone does not end, and nothing that we sent is still under way in the kernel, then nothing but a further
 act of ours can wake any of them.
 
-A thread that goes round in a loop cannot be proven asleep. It is called stuck when it has had TURNS
-turns (it went to sleep and woke that many times) or SPIN seconds of CPU time while nothing that matters
-changed: no socket, no descriptor, no process, no thread. Turns and CPU time are the server's own, so a
-busy machine makes the verdict later and never harsher. What can be neither is left to the deadline.
-
-TURNS cannot be few: who is stopped and continued (SIGSTOP, a debugger), or waits for a page from the disk,
-goes to sleep and wakes too, some ten times a second, and gets nowhere meanwhile.
+A thread that goes round in a loop cannot be proven asleep: `grader.rounds` says when it is called stuck. What
+can be neither is left to the deadline.
 """
 
 import os
-import signal
-import socket
 import stat
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from grader.kernel import Proc, Process, Task
+from grader.rounds import Ahead, Rounds
 from grader.sights import Sights
+from grader.timers import ACCEPT, RECEIVE, SEND, TIMEOUTS, has_timers, timeout_of
 
-TURNS = 2000
-SPIN = 5.0  # seconds of CPU time
 NAP = 0.05  # seconds; a sleep with a shorter time-out is a round of a loop
-AFTER_THE_FIRST = 0.2  # of both, and of the patience, once this submission has been caught by one of them
-
-RECEIVE = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")
-ACCEPT = ("accept", "accept4")
-SEND = ("write", "writev", "sendto", "sendmsg", "sendfile", "splice")
-FOREVER = 1e9  # seconds
-
-#: Which argument is the time-out, and whether it is milliseconds or a pointer (0: none).
-TIMEOUTS = {
-    "epoll_wait": (3, "ms"),
-    "epoll_pwait": (3, "ms"),
-    "epoll_pwait2": (3, "pointer"),
-    "poll": (2, "ms"),
-    "ppoll": (2, "pointer"),
-    "select": (4, "pointer"),
-    "pselect6": (4, "pointer"),
-    "futex": (3, "pointer"),
-    "nanosleep": (0, "pointer"),
-    "clock_nanosleep": (2, "pointer"),
-}
-FUTEX_CLOCK_REALTIME, TIMER_ABSTIME = 256, 1
 FUTEX_WAITS = (0, 6, 9, 11, 13)  # FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2
-TIMER_DESCRIPTORS = ("[timerfd]", "[signalfd]", "[io_uring]")
-TIMERS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
 
 
 @dataclass(frozen=True)
@@ -99,49 +68,6 @@ class Sockets:
         self.internal = internal
 
 
-def timeout_of(proc: Proc, task: Task) -> float:
-    """Seconds after which the call ends by itself: FOREVER if never, 0 if that cannot be known.
-
-    A relative time-out counts from when the call began, which may be long ago; an absolute one from now.
-    """
-    if task.call not in TIMEOUTS:
-        return socket_timeout(proc, task)
-    index, kind = TIMEOUTS[task.call]
-    value = task.args[index]
-    if kind == "ms":
-        milliseconds = value & 0xFFFFFFFF
-        return FOREVER if milliseconds >= 1 << 31 else milliseconds / 1000
-    if value == 0:
-        return FOREVER
-    try:
-        seconds = proc.timespec(task.pid, value)
-    except (OSError, OverflowError):
-        return 0.0
-    return seconds - now_of(task)
-
-
-def now_of(task: Task) -> float:
-    """The clock that an absolute time-out is on, 0 for a relative one: futex(2), clock_nanosleep(2)."""
-    if task.call == "futex" and (operation := task.args[1] & 0x7F) in (6, 9, 11, 13):
-        realtime = operation == 6 or task.args[1] & FUTEX_CLOCK_REALTIME
-        return time.time() if realtime else time.monotonic()
-    if task.call == "clock_nanosleep" and task.args[1] & TIMER_ABSTIME:
-        return time.monotonic() if task.args[0] & 0xFFFFFFFF == 1 else time.time()
-    return 0.0
-
-
-def socket_timeout(proc: Proc, task: Task) -> float:
-    """The same for a call on a socket that may have a time-out of its own, socket(7) SO_RCVTIMEO, SO_SNDTIMEO."""
-    options = {**dict.fromkeys((*RECEIVE, *ACCEPT), socket.SO_RCVTIMEO), **dict.fromkeys(SEND, socket.SO_SNDTIMEO)}
-    target = proc.descriptors(task.pid).get(task.descriptor, "")
-    if task.call not in options or not target.startswith("socket:["):
-        return FOREVER
-    try:
-        return proc.socket_timeout(task.pid, task.descriptor, options[task.call]) or FOREVER
-    except OSError:
-        return 0.0
-
-
 def only_we_could_wake(proc: Proc, task: Task, sockets: Sockets, horizon: float) -> bool:
     """Whether nothing but an act of ours ends the call in which this thread sleeps.
 
@@ -178,13 +104,6 @@ def socket_inode(target: str) -> int | None:
     return int(target[8:-1]) if target.startswith("socket:[") else None
 
 
-def has_timers(proc: Proc, pid: int) -> bool:
-    """Whether a timer of the process could wake it: setitimer(2), timer_create(2), timerfd_create(2)."""
-    if any(proc.catches(pid, number) for number in TIMERS) or proc.read(pid, "timers"):
-        return True
-    return any(kind in target for target in proc.descriptors(pid).values() for kind in TIMER_DESCRIPTORS)
-
-
 def frozen(proc: Proc, task: Task) -> bool:
     """A frozen cgroup's threads look asleep."""
     return "freez" in proc.read(task.pid, "task", task.tid, "wchan")
@@ -193,50 +112,52 @@ def frozen(proc: Proc, task: Task) -> bool:
 class Prover:
     """Watches one family while somebody waits for it. `check` says why it is stuck, or ""."""
 
-    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]], started: float):
+    def __init__(
+        self,
+        proc: Proc,
+        family: Callable[[], dict[int, Process]],
+        started: float,
+        clock: Ahead | None = None,
+    ):
         self.proc = proc
         self.family = family
         self.started = started
         self.last: Look | None = None
-        self.demand()
+        self.rounds = Rounds(proc, clock)  # what is seen of those who do not sleep
         self.at_rest = False  # the last proof was one of sleep, not of going round
         self.sights = Sights(proc)
-        self.reset()
 
-    def demand(self, turns: float = 1.0, spin: float | None = None) -> None:
-        """How much of TURNS and of SPIN (the same if not given) make a server one that goes round."""
-        self.turns, self.spin = TURNS * turns, SPIN * (turns if spin is None else spin)
+    def demand(self, turns: float = 1.0, spin: float | None = None, *, verdict: bool = True) -> None:
+        """How much of TURNS and of SPIN (the same if not given) make a server one that goes round, and whether
+        a verdict rests on it."""
+        self.rounds.demand(turns, turns if spin is None else spin, verdict)
 
     def reset(self) -> None:
         """Something that matters has changed: turns and CPU time count from here."""
-        self.base: dict[tuple[int, int], Task] = {}
-        self.cpu_base: dict[int, float] = {}
+        self.rounds.reset()
 
     def check(self, sockets: Callable[[], Sockets | None], *, now: float, patience: float) -> str:
         """sockets() is asked only if it matters; None from it means that something is under way."""
         before, self.last = self.last, look(self.proc, self.family)
         self.sights.note(now, self.last.tasks)
-        for key, task in self.last.tasks.items():
-            self.base.setdefault(key, task)
-        for pid, process in self.last.processes.items():
-            self.cpu_base.setdefault(pid, process.cpu)
+        self.rounds.note(now, self.last.tasks)
         if before is None or before.tasks.keys() != self.last.tasks.keys() or not self.last.tasks:
             return ""
         sleeping = self.last.asleep_since(before)
-        rounds = {key for key in self.last.tasks if key not in sleeping}
-        tired = {key for key in rounds if self.goes_round(key)}
-        if tired != rounds:
+        awake = {key for key in self.last.tasks if key not in sleeping}
+        tired = {key for key in awake if self.rounds.tired(key)}
+        if tired != awake:
             # A thread that napped during both looks may still be one that goes round.
             return ""
         facts = sockets()
-        if facts is None:
+        if facts is None or not all(self.rounds.tired(key, serving=bool(facts.unread)) for key in tired):
             return ""
         horizon = patience + (now - self.started)
         for key in sleeping:
             task = self.last.tasks[key]
             bound = only_we_could_wake(self.proc, task, facts, horizon) and not frozen(self.proc, task)
             if not bound:
-                if not self.goes_round(key):
+                if not self.rounds.tired(key):
                     return ""
                 tired.add(key)
         if any(has_timers(self.proc, pid) for pid in self.last.processes) and not tired:
@@ -246,26 +167,14 @@ class Prover:
         after = look(self.proc, self.family)
         if after.tasks.keys() != self.last.tasks.keys() or not sleeping <= after.asleep_since(self.last):
             return ""
-        return self.explain(tired)
-
-    def goes_round(self, key: tuple[int, int]) -> bool:
-        task, base = self.last.tasks[key], self.base[key]
-        spun = self.last.processes[task.pid].cpu - self.cpu_base[task.pid]
-        return task.voluntary - base.voluntary >= self.turns or (task.state == "R" and spun >= self.spin)
-
-    def explain(self, tired: set[tuple[int, int]]) -> str:
         self.at_rest = not tired
-        if not tired:
-            return (
-                "the kernel shows every thread of the server asleep in a call that only a client could end "
-                "(or a time-out far off); nothing is on its way to it, and none has run between two looks"
-            )
-        turns = max(self.last.tasks[key].voluntary - self.base[key].voluntary for key in tired)
-        spun = sum(self.last.processes[pid].cpu - self.cpu_base[pid] for pid in self.last.processes)
-        return (
-            f"the server kept going round ({turns} turns, {spun:.1f} s of CPU time) "
-            "and nothing changed: no socket, descriptor, process or thread"
-        )
+        return self.rounds.verdict(tired) if tired else ASLEEP
+
+
+ASLEEP = (
+    "the kernel shows every thread of the server asleep in a call that only a client could end "
+    "(or a time-out far off); nothing is on its way to it, and none has run between two looks"
+)
 
 
 class Rest:

@@ -14,9 +14,10 @@ from grader.contract import Violation
 from grader.facts import Facts
 from grader.finding import Finding
 from grader.launch import Launch
-from grader.proof import AFTER_THE_FIRST, Rest, look
+from grader.proof import Rest, look
 from grader.questions import Questions
 from grader.reply import Reply, difference
+from grader.rounds import AFTER_THE_FIRST
 from grader.story import Cast
 from grader.verdicts import Verdicts
 from grader.waiting import Outcome
@@ -146,19 +147,18 @@ class Server(Facts):
         finally:
             self.watching = ""
 
-    def clock_between(self, begin: float, end: float) -> float:
-        """Seconds that have passed by the server's clock between two moments of ours."""
-        return end - begin
-
     # Waiting
 
-    def until(self, condition: Callable[[], object], patience: float = waiting.PATIENCE) -> Outcome:
-        self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0)
+    def until(
+        self, condition: Callable[[], object], patience: float = waiting.PATIENCE, *, verdict: bool = True
+    ) -> Outcome:
+        """verdict: one may rest on it. Only then is the server's clock set forward, and who computes waited for."""
+        self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0, verdict=verdict)
         return waiting.wait(self, condition, patience, facts=self.sockets_for_proof)
 
     def comes(self, condition: Callable[[], object], seconds: float) -> bool:
         """Whether something that should not come does come, before the server is at rest or so long after."""
-        self.prover.demand(*ENOUGH_TO_SETTLE)
+        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False)
         return bool(waiting.wait(self, condition, seconds, facts=self.sockets_as_they_are))
 
     def wait_out(self, condition: Callable[[], object], seconds: float) -> Outcome:
@@ -171,7 +171,7 @@ class Server(Facts):
         A correct server may never show it (one that peeks leaves bytes unread): it ends when the server has
         come to rest, and after the first wait in vain the others are short.
         """
-        self.prover.demand(*ENOUGH_TO_SETTLE)
+        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False)
         patience = waiting.PATIENCE / (30 if self.verdicts.unsettled else 6)
         settled = bool(waiting.wait(self, condition, patience, facts=self.sockets_as_they_are))
         self.verdicts.unsettled = self.verdicts.unsettled or not settled
@@ -403,7 +403,7 @@ class Server(Facts):
 
     def asleep_for_good(self) -> bool:
         """Whether the kernel proves that the server sleeps until a client does something."""
-        outcome = self.until(lambda: False, patience=0.5)
+        outcome = self.until(lambda: False, patience=0.5, verdict=False)
         return outcome.proven and self.prover.at_rest and not self.gone()
 
     def come_to_rest(self, turns: int = 5) -> None:
@@ -415,7 +415,6 @@ class Server(Facts):
             self.prover.sights.note(time.monotonic(), rest.last.tasks)
             return done
 
-        settled = self.until(resting, waiting.PATIENCE / (30 if self.verdicts.unsettled else 6))
+        patience = waiting.PATIENCE / (30 if self.verdicts.unsettled else 6)
+        settled = self.until(resting, patience, verdict=False)
         self.verdicts.unsettled = self.verdicts.unsettled or not settled
-        if settled:
-            self.watch("rest")

@@ -1,11 +1,11 @@
 """Loaded by the Python of every server of a grading run (site, "sitecustomize"), before the learner's code.
 
 It does two things, and leaves all else alone. It says on demand, by a signal that comes only after the verdict,
-which line each thread and each greenlet is in (grader.lines). And it gives one server a clock that can be
+which line each thread and each greenlet is in (grader.lines). And it gives the server a clock that can be
 set forward (grader.launch.Clock): the first double in its file is read, how far the clock is ahead; to the
 second is written what alarm(2) or setitimer(2) was last set to, which no file in /proc shows.
 
-Until it is asked it holds no descriptor and no thread, and imports nothing that Python had not loaded already.
+It holds no descriptor and no thread, and imports nothing that Python had not loaded already but `mmap`.
 """
 
 import _signal
@@ -65,39 +65,81 @@ def main_changes() -> None:
     MAIN = get_ident()
 
 
-def set_forward() -> None:
+class Instead:
+    """In place of a built-in function: found in a class it is no method, and it is pickled by its name, as that is."""
+
+    def __init__(self, function, call):
+        self.function, self.call = function, call
+        self.__module__ = function.__module__
+
+    def __call__(self, *args, **named):
+        return self.call(*args, **named)
+
+    def __getattr__(self, name):
+        return getattr(self.function, name)
+
+    def __reduce__(self):
+        return self.function.__name__
+
+
+def page(path: str):
+    """The two doubles of the clock's file, in memory that all processes share. No descriptor of it stays open.
+
+    Before Python 3.13 a map keeps a copy of its own, which takes the lowest free number. The map has no use
+    for it; but it would close that number in the end, and must outlive whatever has it then.
+    """
     import mmap
-    import signal
-    import struct
+
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if sys.version_info >= (3, 13):
+            return memoryview(mmap.mmap(file, 16, trackfd=False)).cast("d")
+        os.close(copy := os.dup(file))
+        main_changes.keeps = memory = mmap.mmap(file, 16)
+        if os.path.sameopenfile(copy, file):
+            os.close(copy)
+        return memoryview(memory).cast("d")
+    finally:
+        os.close(file)
+
+
+def set_forward(path: str) -> None:
+    """Let Python's clocks be ahead of the truth by what the page says, and note alarms in it."""
     import time
 
-    with open(os.environ["EIGHT_SERVERS_CLOCK"], "r+b") as file:
-        ahead = mmap.mmap(file.fileno(), 16)
+    clock = page(path)
 
-    def forward(name: str, unit: int) -> None:
-        read = getattr(time, name)
-        if unit == 1:
-            setattr(time, name, lambda: read() + struct.unpack("d", ahead[:8])[0])
-        else:
-            setattr(time, name, lambda: read() + int(struct.unpack("d", ahead[:8])[0] * unit))
+    def replace(module, name: str, call) -> None:
+        instead = Instead(getattr(module, name), call)
+        for place in (module, sys.modules.get(module.__name__.removeprefix("_"))):
+            if getattr(place, name, None) is instead.function:
+                setattr(place, name, instead)
 
-    alarm, setitimer = signal.alarm, signal.setitimer
+    def forward(name: str) -> None:
+        now, now_ns = getattr(time, name), getattr(time, f"{name}_ns")
+        replace(time, name, lambda *which: now(*which) + clock[0] * (which in FOLLOW))
+        replace(time, f"{name}_ns", lambda *which: now_ns(*which) + int(clock[0] * (which in FOLLOW) * 1e9))
 
-    def note(seconds: float) -> None:
-        ahead[8:16] = struct.pack("d", seconds)
+    alarm, setitimer = _signal.alarm, _signal.setitimer
 
-    def noted_alarm(seconds: int) -> int:
-        note(seconds)
-        return alarm(seconds)
+    def noted_alarm(seconds, /):
+        before = alarm(seconds)
+        clock[1] = seconds
+        return before
 
-    def noted_setitimer(which: int, seconds: float, interval: float = 0.0) -> tuple[float, float]:
-        note(seconds)
-        return setitimer(which, seconds, interval)
+    def noted_setitimer(which, seconds, interval=0.0, /):
+        before = setitimer(which, seconds, interval)
+        if which == _signal.ITIMER_REAL:
+            clock[1] = seconds
+        return before
 
-    signal.alarm, signal.setitimer = noted_alarm, noted_setitimer
-    for name in ("time", "monotonic", "perf_counter"):
-        forward(name, 1)
-        forward(f"{name}_ns", 1_000_000_000)
+    replace(_signal, "alarm", noted_alarm)
+    replace(_signal, "setitimer", noted_setitimer)
+    # What a process has used of the processor is no clock that waiting moves.
+    real = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "BOOTTIME", "TAI")
+    FOLLOW = {(), *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
+    for name in ("time", "monotonic", "perf_counter", "clock_gettime"):
+        forward(name)
 
 
 if FOLDER := os.environ.get("EIGHT_SERVERS_LINES"):
@@ -107,8 +149,8 @@ if FOLDER := os.environ.get("EIGHT_SERVERS_LINES"):
     os.register_at_fork(after_in_child=main_changes)
     _signal.signal(ASK, answer)
 
-if "EIGHT_SERVERS_CLOCK" in os.environ:
+if CLOCK := os.environ.get("EIGHT_SERVERS_CLOCK"):
     try:
-        set_forward()
+        set_forward(CLOCK)
     except (OSError, ValueError):
         pass

@@ -6,102 +6,16 @@ import socket
 import time
 
 from grader import waiting
-from grader.client import Client, request
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
-from grader.launch import Clock
-from grader.proof import timeout_of
 from grader.subject import Server
-from tests.checks import clients, long, questions
-
-HALF = 20  # bytes of a request head
+from tests.checks import clients, questions
 
 
 def answers(grading: Grading) -> None:
     with grading.started() as server:
         server.did("asked for /")
         server.serves(server.ask("/"), "/", look_at=questions.FIRST_ANSWER)
-
-
-def patience(grading: Grading, *, alone: bool = False) -> None:
-    """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
-    kinds = [("sent half a request", HALF), ("sent nothing", 0), ("stopped reading a large answer", None)]
-    if grading.long:
-        kinds.append(("was served, and asked for nothing more", -1))
-    for part in [[kind] for kind in kinds] if alone else [kinds]:
-        clock = Clock(grading.workshop.folder("clock") / "clock")
-        with grading.started(clock=clock) as server:
-            silence(server, clock, dict(part))
-
-
-def silence(server: Server, clock: Clock, kinds: dict[str, int | None], goal: float = 52) -> None:
-    """The server's clock is set forward, and what timers the kernel shows are waited for.
-
-    A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
-    does so by its own clock is right, and is not judged.
-    """
-    began, ahead = time.monotonic(), 0.0
-    crowd = {silent_client(server, sent): (kind, sent) for kind, sent in kinds.items()}
-    limits = {client: limit(client, sent) for client, (_, sent) in crowd.items()}
-    server.come_to_rest()
-    silent = lambda: time.monotonic() - began + ahead  # noqa: E731
-    judged = lambda: [client for client in crowd if silent() < limits[client]]  # noqa: E731
-    wronged = lambda: any(client.ended for client in judged())  # noqa: E731
-
-    def wait_until(end: float) -> None:
-        server.wait_out(lambda: wronged() or silent() > end, end - silent())
-
-    for seconds in sorted({seconds for seconds in (*timers(server), clock.alarm) if 0.2 < seconds < goal}):
-        wait_until(seconds + 1)
-    # Nine tenths of what was stated, and most of a minute: what was due by then has been done by then.
-    for moment in sorted({*(0.9 * seconds for seconds in limits.values() if 0.9 * seconds < goal), goal}):
-        if wronged():
-            break
-        ahead = max(ahead, moment - (time.monotonic() - began))
-        clock.advance(ahead)
-        server.come_to_rest()
-        wait_until(silent() + max((nap for nap in timers(server) if nap < 59 - goal), default=0) + 0.1)
-    server.come_to_rest()  # those whose time is over together end together
-    for client in judged():
-        kind, sent = crowd[client]
-        server.told = [f"a client {kind}, and was silent for {silent():.0f} s, most of them by the server's clock"]
-        if limits[client] < 60:
-            server.did(f"the server had stated a limit of {limits[client]:g} s")
-        server.did("then it went on")
-        finish(server, client, sent)
-
-
-def limit(client: Client, sent: int | None) -> float:
-    """Seconds after which a silent client may be given up."""
-    stated = long.stated_timeout(client) if sent == -1 else None
-    return 60 if stated is None else min(60, stated)
-
-
-def timers(server: Server) -> list[float]:
-    """Seconds after which the calls in which the server sleeps end by themselves."""
-    return [timeout_of(server.launch.proc, task) for task in server.tasks() if task.state == "S"]
-
-
-def silent_client(server: Server, sent: int | None) -> Client:
-    """One that has sent so much of a request; None: all, but reads nothing; -1: all, and is answered."""
-    if sent is None:
-        return clients.stuck_readers(server, 1)[0]
-    client = server.client()
-    client.send(request("/page1.txt")[: sent if sent >= 0 else None])
-    if sent == -1:
-        server.serves(client, "/page1.txt")
-    server.settle(lambda: server.has_read(client))
-    return client
-
-
-def finish(server: Server, client: Client, sent: int | None) -> None:
-    look_at = "after how long is a silent client given up?"
-    if sent is None:
-        client.open_window()
-        server.serves(client, "/big.bin", look_at=look_at)
-    else:
-        client.send(request("/page1.txt")[max(sent, 0) :])
-        server.serves(client, "/page1.txt", look_at=look_at)
 
 
 def own_address() -> str:

@@ -134,7 +134,7 @@ LINES = {
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
-        life.patience,
+        patience.patience,
         starts=True,
     ),
     "command_line": Line(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from grader import evidence
 from grader.client import Client, request
 from grader.kernel import Task
-from grader.proof import FOREVER, TIMEOUTS, timeout_of
 from grader.subject import Server
+from grader.timers import FOREVER, TIMEOUTS, timeout_of
 from tests.checks import clients, questions
 
 MANY_WAKES = 50  # a second; a few are no use of CPU

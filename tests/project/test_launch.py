@@ -11,7 +11,7 @@ import tools
 from tools import REPOSITORY, grade, submission, until
 
 from grader.grading import Grading
-from grader.launch import TOKEN, Output, Workshop, prepare_grader
+from grader.launch import TOKEN, Clock, Output, Workshop, prepare_grader
 
 pytestmark = pytest.mark.usefixtures("temporary")
 
@@ -462,3 +462,45 @@ def test_run_leaves_nothing(tmp_path, temporary):
     run = grade("01", "--submission", folder, "-k", "answers or contents")
     assert run.status == 1, run.out + run.err
     tools.assert_clean(temporary)
+
+
+CLOCKS = """
+import copy, os, pickle, sys, time
+assert os.listdir("/proc/self/fd") == ["0", "1", "2", "3"], "a descriptor of ours"
+assert open("/dev/null").fileno() == 3
+class Named:
+    now = time.monotonic
+assert Named().now() > 1e6 and time.monotonic.__name__ == "monotonic" and callable(time.monotonic)
+assert pickle.loads(pickle.dumps(time.time)) is time.time is copy.deepcopy(time.time)
+for one in (time.monotonic(), time.perf_counter(), time.clock_gettime(time.CLOCK_MONOTONIC), time.monotonic_ns() / 1e9):
+    assert 1e6 < one < 2e9
+assert time.process_time() < 100 and time.clock_gettime(time.CLOCK_PROCESS_CPUTIME_ID) < 100
+import signal
+signal.setitimer(signal.ITIMER_VIRTUAL, 99, 99)
+assert (signal.alarm(7), signal.alarm(0), signal.setitimer(signal.ITIMER_REAL, 8.5, 1)) == (0, 7, (0.0, 0.0))
+try:
+    time.monotonic(1)
+except TypeError:
+    print("as ever")
+"""
+
+
+def test_the_clock_of_a_server(tmp_path):
+    """Python's clocks follow ours, in its children too, alarms are noted, and the program does not notice."""
+    clock = Clock(tmp_path / "clock")
+    clock.forward(1e6)
+    clock.forward(1e5)
+    inside = {"PYTHONPATH": str(REPOSITORY / "grader" / "inside"), "EIGHT_SERVERS_LINES": str(tmp_path)}
+    environment = os.environ | inside | clock.environment
+    command = [sys.executable, "-c", CLOCKS]
+    run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("as ever\n", "")
+    assert clock.alarm == 8.5 and clock.ahead == 1.1e6
+
+
+def test_a_clock_that_cannot_be_had(tmp_path):
+    """Without its file a server has the true time, and is told nothing of it."""
+    inside = {"PYTHONPATH": str(REPOSITORY / "grader" / "inside"), "EIGHT_SERVERS_CLOCK": str(tmp_path / "none")}
+    command = [sys.executable, "-c", "import time; print(time.time.__class__.__name__)"]
+    run = subprocess.run(command, env=os.environ | inside, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("builtin_function_or_method\n", "")

@@ -11,10 +11,12 @@ from dataclasses import replace
 import pytest
 from made_up import NUMBERS, MadeUpProc, Tree
 
-from grader import evidence, proof
+from grader import evidence, proof, rounds
 from grader.client import request
 from grader.kernel import Proc, Task
-from grader.proof import FOREVER, SPIN, TURNS, Look, Prover, Sockets, is_internal, look, timeout_of
+from grader.proof import Look, Prover, Sockets, is_internal, look
+from grader.rounds import COMPUTING, SPIN, STEPS, THEN, TURNS
+from grader.timers import FOREVER, running, timeout_of
 
 pytestmark = pytest.mark.skipif(not NUMBERS, reason="the numbers of this machine's system calls are not known")
 
@@ -46,9 +48,9 @@ def tree(tmp_path):
     return made
 
 
-def prover(tree, started=0.0):
+def prover(tree, started=0.0, clock=None):
     proc = MadeUpProc(tree.root)
-    return Prover(proc, proc.processes, started)
+    return Prover(proc, proc.processes, started, clock)
 
 
 def looks(prover, between=lambda: None, *, facts=FACTS, patience=30.0, now=1.0):
@@ -356,15 +358,108 @@ def test_going_round(tree):
 
 
 def test_spinning(tree):
-    """A thread that spins is stuck after so many seconds of CPU time in which nothing changed, and not before."""
-    second = os.sysconf("SC_CLK_TCK")
-    tree.thread(PID, "running", state="R").process(PID, state="R", ticks=100)
-    made = prover(tree)
-    almost, enough = int(100 + SPIN * second - 1), int(100 + SPIN * second)
-    assert looks(made, lambda: tree.process(PID, state="R", ticks=almost)) == ""
-    tree.process(PID, state="R", ticks=enough)
-    words = made.check(lambda: FACTS, now=1, patience=30)
+    """A thread that asks on and on is stuck after so many seconds of CPU time in which nothing changed, not before."""
+    made = spinning(tree)
+    assert after(made, tree.worked(PID, 1.8 + SPIN / 2, 1.1 + SPIN / 2)) == ""
+    words = after(made, tree.worked(PID, 2 + SPIN / 2, 1 + SPIN / 2))
     assert f"{SPIN:.1f} s of CPU time" in words and not made.at_rest
+
+
+def spinning(tree, clock=None):
+    """A prover that has seen a thread run twice, after 3 s of CPU time."""
+    made = prover(tree.thread(PID, "running", state="R").worked(PID, 2, 1), clock=clock)
+    assert looks(made) == ""
+    return made
+
+
+def after(made, tree=None, facts=FACTS):
+    """What another look says."""
+    return made.check(lambda: facts, now=1, patience=30)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"system": 0.01 * SPIN}, {"system": SPIN, "faults": 1_000_000}, {"system": SPIN, "read": 4096}]
+)
+def test_computing_is_not_spinning(tree, more):
+    """Whose CPU time is its own, or goes into memory and reading, computes: it is given up after far more of it."""
+    made = spinning(tree)
+    used = {"system": 0.0} | more
+    seconds = {"system": 1 + used.pop("system"), **used}
+    assert after(made, tree.worked(PID, 2 + 2 * SPIN, **seconds)) == ""
+    assert made.rounds.busy()
+    seconds["system"] *= COMPUTING / SPIN
+    seconds["faults"] = int(seconds.get("faults", 0) * COMPUTING / SPIN)
+    assert "kept going round" in after(made, tree.worked(PID, 2 + COMPUTING, **seconds))
+    assert not made.rounds.busy()
+
+
+def test_computing_in_slices(tree):
+    """A thread that computes beside another gives up the interpreter again and again: that makes no rounds of it."""
+    made = prover(tree.thread(PID, "running", state="R").worked(PID, 1))
+    assert looks(made) == ""
+    tree.thread(PID, "running", state="R", voluntary=7 + TURNS)
+    assert after(made, tree.worked(PID, 1 + 0.005 * TURNS)) == ""
+    assert "kept going round" in after(made, tree.worked(PID, 1 + 0.0005 * TURNS))
+
+
+def test_nobody_to_serve_yet(tree):
+    """Before it listens a server may do what it likes: it is given up after as much CPU time as one who computes."""
+    made = spinning(tree)
+    nobody = Sockets({}, set(), lambda target: False)
+    assert after(made, tree.worked(PID, 2 + SPIN, 1 + SPIN), nobody) == ""
+    assert "kept going round" in after(made, tree.worked(PID, 2 + COMPUTING, 1 + COMPUTING), nobody)
+
+
+class MadeUpClock:
+    """Tells how far it was set forward, and who reads it."""
+
+    ahead, readers = 0.0, (PID,)
+
+    def forward(self, seconds):
+        self.ahead += seconds
+
+    def leads(self, proc, pid):
+        return pid in self.readers
+
+
+def test_a_minute_passes_first(tree):
+    """In the midst of its turns the server's clock is set forward, in steps; a verdict comes after the last."""
+    clock, turns, passed = MadeUpClock(), 7, 0.0
+    made = prover(tree, clock=clock)
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=turns)
+    assert looks(made) == ""
+    for share, seconds in STEPS:
+        turns += int(share * TURNS)
+        tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=turns - 1)
+        assert (after(made), clock.ahead) == ("", passed)
+        tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=turns)
+        passed += seconds
+        assert (after(made), clock.ahead) == ("", passed)
+        assert after(made) == ""  # whatever it has done before, now it has time to act
+    assert passed > 60
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=turns + int(THEN * TURNS))
+    assert f"({TURNS} turns, 0.0 s of CPU time) while {passed:.0f} s passed on its clock and nothing" in after(made)
+
+
+@pytest.mark.parametrize("case", ["no verdict", "something changes", "a clock of its own"])
+def test_a_minute_that_says_nothing(tree, case):
+    """For what no verdict rests on no clock is set; what changes begins a new minute; not all read it."""
+    clock = MadeUpClock()
+    made = prover(tree, clock=clock)
+    if case == "no verdict":
+        made.demand(verdict=False)
+    if case == "a clock of its own":
+        clock.readers = ()
+    tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=0)
+    assert looks(made) == ""
+    words = []
+    for number in range(len(STEPS) + 1):
+        if number == 3 and case == "something changes":
+            made.reset()
+        tree.thread(PID, "clock_nanosleep", 0, 0, POINTER, voluntary=(number + 1) * TURNS)
+        words += [after(made), after(made)]
+    assert bool(words[0]) == (case == "no verdict") and bool(words[-1]) == (case == "no verdict")
+    assert clock.ahead == {"no verdict": 0, "something changes": 1 + 5 + 15 + 1, "a clock of its own": 62}[case]
 
 
 def test_one_goes_round_one_is_about_to_act(tree):
@@ -729,11 +824,104 @@ def test_stuck_in_send(grading):
 
 def test_spinning_server(grading, monkeypatch):
     """A server that spins is called stuck for its own CPU time, and the words say how much it was."""
-    monkeypatch.setattr(proof, "SPIN", 1.0)
-    server = grading(BEGIN + LISTEN + "while True:\n    pass\n").start()
+    monkeypatch.setattr(rounds, "SPIN", 1.0)
+    listens = "listener.setblocking(False)\nwhile True:\n    try:\n        listener.recv(1)\n"
+    server = grading(BEGIN + LISTEN + listens + "    except OSError:\n        pass\n").start()
     client = server.ask("/")
     outcome = server.until(lambda: client.received)
     assert outcome.proven and "kept going round" in outcome.why and not server.prover.at_rest
+    assert "while 62 s passed on its clock" in outcome.why
+
+
+SLOW_TO_CLOSE = """
+listener.setblocking(False)
+kept = []
+while True:
+    time.sleep(0.001)
+    kept = [(since, each) for since, each in kept if time.monotonic() < since + 3 or each.close()]
+    try:
+        connection = listener.accept()[0]
+    except BlockingIOError:
+        continue
+    connection.setblocking(True)
+    again = connection.dup()
+    serve(connection)
+    kept.append((time.monotonic(), again))
+"""
+
+
+def test_what_is_due_by_its_own_clock_comes(grading):
+    """A server that naps a millisecond at a time and ends a connection after three seconds is given its time."""
+    server = grading(BEGIN + LISTEN + SLOW_TO_CLOSE).start()
+    client = server.ask("/")
+    assert server.until(lambda: client.replies)
+    outcome = server.until(lambda: client.ended)
+    assert outcome, outcome.why
+    assert 3 < server.launch.clock.ahead < 60
+
+
+def test_a_minute_by_longer_naps(grading):
+    """The clock is set forward at the deadline too, for one that naps too long to have many turns."""
+    naps = SLOW_TO_CLOSE.replace("sleep(0.001)", "sleep(0.2)").replace("since + 3", "since + 40")
+    server = grading(BEGIN + LISTEN + naps).start()
+    client = server.ask("/")
+    assert server.until(lambda: client.replies)
+    outcome = server.until(lambda: client.ended, 5)
+    assert outcome, outcome.why
+
+
+COMPUTES = """
+def pause():
+    end = time.process_time() + 2
+    while time.process_time() < end:
+        sum(range(100_000))
+"""
+SLICES = "threading.Thread(target=lambda: [time.sleep(0.001) for _ in range(100_000)], daemon=True).start()\n"
+
+
+@pytest.mark.parametrize("name", ["before it listens", "for an answer", "in slices"])
+def test_computing(grading, monkeypatch, name):
+    """A server that computes longer than one may spin, or than the deadline, is waited for."""
+    monkeypatch.setattr(rounds, "SPIN", 0.3)
+    text = {"before it listens": "pause()\n" + LISTEN + "def pause(): pass\n", "for an answer": LISTEN}
+    server = grading(BEGIN + COMPUTES + text.get(name, SLICES + LISTEN) + LOOP).start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.replies, 0.5)
+    assert outcome, outcome.why
+
+
+def test_computing_for_ever(grading, monkeypatch):
+    """One that computes and never answers is given up all the same."""
+    monkeypatch.setattr(rounds, "COMPUTING", 2.0)
+    server = grading(BEGIN + LISTEN + "listener.accept()\nwhile True:\n    pass\n").start()
+    client = server.ask("/")
+    outcome = server.until(lambda: client.replies)
+    assert outcome.proven and "kept going round" in outcome.why
+
+
+RINGS = """
+connection = listener.accept()[0]
+connection.setsockopt(socket.IPPROTO_TCP, 18, 9000)
+libc = ctypes.CDLL(None)
+class Spec(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("every", "every_ns", "first", "first_ns")]
+libc.timerfd_settime(libc.timerfd_create(1, 0), 0, ctypes.byref(Spec(7, 0, 500, 0)), None)
+signal.alarm(33)
+connection.recv(10)
+connection.settimeout(40)
+connection.recv(10)
+"""
+
+
+def test_what_the_kernel_keeps_time_for(grading):
+    """Timer descriptors, TCP's patience and calls that end by themselves are seen; so is an alarm."""
+    server = grading(BEGIN + LISTEN + RINGS).start()
+    client = server.client()
+    client.send(b"x")
+    server.settle(lambda: len(server.tasks()[0].args) and server.tasks()[0].call == "poll")
+    found = running(server.launch.proc, server.tasks(), {server.row(client).inode})
+    assert {7.0, 9.0, 40.0} <= set(found) and any(490 < seconds <= 500 for seconds in found)
+    assert server.launch.clock.alarm == 33
 
 
 def test_nothing_is_proven_in_naps(grading):

@@ -1,0 +1,235 @@
+"""The contract on time: who is silent may be given up after a minute, and nobody else; an idle server goes on.
+
+The server's clock is set forward (grader.launch.Clock), and what timers the kernel shows are waited for.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+from grader.client import Client, request
+from grader.grading import Grading
+from grader.proof import NAP
+from grader.subject import Server
+from grader.timers import running
+from tests.checks import clients, long
+
+MINUTE = 60.0  # seconds
+SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
+LOOK = 7.0  # seconds: one who wakes as often as that looks around; what takes longer is meant for something
+PIECE = 2 << 20  # bytes of an answer: so many that the server has room for more when they are read
+HALF = 20  # bytes of a request head
+TARGET = "/page2.txt"
+AFTER = "after how long is a silent client given up?"
+TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
+SINCE = "since when is a client silent that has sent or taken something?"
+
+
+class Silence(NamedTuple):
+    """A state in which a client falls silent."""
+
+    words: str
+    sent: int = 0  # bytes of a head
+    served: bool = False  # once before
+    reads: bool = True
+
+
+def patience(grading: Grading, *, alone: bool = False) -> None:
+    """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
+    kinds = [
+        Silence("sent half a request", HALF),
+        Silence("sent nothing"),
+        Silence("stopped reading a large answer", reads=False),
+    ]
+    if grading.long:
+        kinds.append(Silence("was served, and asked for nothing more", served=True))
+        kinds.append(Silence("was served, and sent half of its next request", HALF, served=True))
+    parts = [[kind] for kind in kinds] if alone else [kinds]
+    for part in parts:
+        with grading.started() as server:
+            silence(server, part)
+            if part is parts[-1]:
+                activity(server, alone)
+                nobody(server)
+
+
+def silence(server: Server, kinds: list[Silence], goal: float = SOON) -> None:
+    """A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
+    does so by its own clock is right, and is not judged.
+    """
+    clock = server.launch.clock
+    began = clock.now
+    crowd = {silent_client(server, kind): kind for kind in kinds}
+    limits = {client: limit(client, kind) for client, kind in crowd.items()}
+    server.come_to_rest()
+    silent = lambda: clock.now - began  # noqa: E731
+    judged = lambda: [client for client in crowd if silent() < limits[client]]  # noqa: E731
+    wronged = lambda: any(client.ended for client in judged())  # noqa: E731
+
+    def wait_until(end: float) -> None:
+        server.wait_out(lambda: wronged() or silent() > end, end - silent())
+
+    for seconds in sorted({seconds for seconds in (*timers(server), clock.alarm) if 0.2 < seconds < goal}):
+        wait_until(seconds + 1)
+    # Nine tenths of what was stated, and most of a minute: what was due by then has been done by then.
+    for moment in sorted({*(0.9 * seconds for seconds in limits.values() if 0.9 * seconds < goal), goal}):
+        if wronged():
+            break
+        clock.forward(max(0.0, moment - silent()))
+        server.come_to_rest()
+        wait_until(silent() + nap(server) + 0.1)
+    server.come_to_rest()  # those whose time is over together end together
+    if len(judged()) < len(crowd):
+        server.notes.append(TOO_SLOW)
+    for client in judged():
+        kind = crowd[client]
+        server.told = [f"a client {kind.words}, and was silent for {silent():.0f} s, mostly by the server's clock"]
+        if limits[client] < MINUTE:
+            server.did(f"the server had stated a limit of {limits[client]:g} s")
+        server.did("then it went on")
+        finish(server, client, kind)
+    server.leave()
+
+
+def limit(client: Client, kind: Silence) -> float:
+    """Seconds after which a silent client may be given up."""
+    stated = long.stated_timeout(client) if kind.served and not kind.sent else None
+    return MINUTE if stated is None else min(MINUTE, stated)
+
+
+def timers(server: Server) -> list[float]:
+    """Seconds after which something rings in the server that the kernel keeps time for."""
+    inodes = {row.inode for row in server.rows().values() if row}
+    return running(server.launch.proc, server.tasks(), inodes)
+
+
+def nap(server: Server) -> float:
+    """Seconds until a server that looks around now and then has done so once more."""
+    return max((seconds for seconds in timers(server) if seconds < LOOK), default=0.0)
+
+
+def silent_client(server: Server, kind: Silence) -> Client:
+    if not kind.reads:
+        return clients.stuck_readers(server, 1)[0]
+    client = server.client()
+    if kind.served:
+        client.send(request("/page1.txt"))
+        server.serves(client, "/page1.txt")
+    if kind.sent:
+        client.send(request(TARGET)[: kind.sent])
+    server.settle(lambda: server.has_read(client))
+    return client
+
+
+def finish(server: Server, client: Client, kind: Silence) -> None:
+    if kind.reads:
+        client.send(request(TARGET)[kind.sent :])
+        server.serves(client, TARGET, look_at=AFTER)
+    else:
+        client.open_window()
+        server.serves(client, "/big.bin", look_at=AFTER)
+
+
+def pass_time(server: Server, seconds: float) -> None:
+    """So many seconds pass on the server's clock, and it has time to act."""
+    server.launch.clock.forward(seconds)
+    server.come_to_rest()
+    if (rest := nap(server)) > NAP:  # one with shorter ones has had several
+        server.wait_out(lambda: False, rest + 0.1)
+
+
+class Busy(NamedTuple):
+    """A client that does something now and then: never silent for long, and there for more than a minute."""
+
+    words: str
+    act: Callable[[], object]
+    finish: Callable[[], object]
+    limit: float = MINUTE  # seconds, between two acts
+
+
+def activity(server: Server, alone: bool) -> None:
+    """Clients who do something again and again are not silent, however long it takes."""
+    kinds = [in_pieces, slow_reader] + [asks_again] * server.long
+    for part in [[kind] for kind in kinds] if alone or server.long else [kinds]:
+        began = server.launch.clock.now
+        crowd = [kind(server) for kind in part]
+        limit = min(each.limit for each in crowd)
+        step = min(SOON - 2, 0.8 * limit)
+        times = math.ceil(1.2 * MINUTE / step)
+        if stays_busy(server, crowd, [step] * times, began, limit):
+            for each in crowd:
+                server.told = [f"a client {each.words} every {step:.0f} s, {times + 1} times, by the server's clock"]
+                each.finish()
+        server.leave()
+
+
+def stays_busy(server: Server, crowd: list[Busy], steps: list[float], began: float, limit: float) -> bool:
+    """Whether it was in time: of a machine so slow that the server's minute was over nothing is said."""
+    clock = server.launch.clock
+    for step in steps:
+        pass_time(server, step)
+        last, began = began, clock.now
+        for each in crowd:
+            each.act()
+        if clock.now - last >= limit:
+            server.notes.append(TOO_SLOW)
+            return False
+    return True
+
+
+def in_pieces(server: Server) -> Busy:
+    client, head = server.client(), request(TARGET)
+    pieces = iter(head[:-2][at : at + 5] for at in range(0, len(head) - 2, 5))
+
+    def act() -> None:
+        client.send(next(pieces))
+        server.settle(lambda: server.has_read(client))
+
+    def rest() -> None:
+        client.send(b"".join(pieces) + head[-2:])
+        server.serves(client, TARGET, look_at=SINCE)
+
+    act()
+    return Busy("sent a piece of a request", act, rest)
+
+
+def slow_reader(server: Server) -> Busy:
+    wanted = server.root.huge
+    client = server.client(window=PIECE // 16)
+    client.stop_reading()
+    client.send(request("/huge.bin"))
+
+    def act() -> None:
+        client.read_on(PIECE)
+        server.settle(lambda: not client.reading or client.ended)
+        client.reading = False
+
+    def rest() -> None:
+        client.open_window()
+        server.serves(client, "/huge.bin", wanted, look_at=SINCE)
+
+    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
+    return Busy("read 2 MiB of a large answer", act, rest)
+
+
+def asks_again(server: Server) -> Busy:
+    client = server.client()
+
+    def act() -> None:
+        client.send(request(TARGET))
+        server.serves(client, TARGET, look_at=SINCE)
+
+    act()
+    return Busy("asked for a page on its one connection", act, act, limit(client, Silence("", served=True)))
+
+
+def nobody(server: Server) -> None:
+    """An idle server goes on, however long nobody comes. What the kernel keeps time for is waited for."""
+    server.settle(lambda: server.client_descriptors() == 0)
+    for _ in range(2):
+        pass_time(server, MINUTE + 1)
+    rings = [seconds for seconds in (*timers(server), server.launch.clock.alarm) if LOOK < seconds <= MINUTE]
+    if rings:
+        server.wait_out(server.gone, max(rings) + 1)
+    server.told = ["all clients left, and nobody came for two minutes, by the server's clock"]
+    server.probe(1, "what does the server do, or wait for, when nobody comes?")
