@@ -10,7 +10,19 @@ from collections.abc import Callable
 import pytest
 
 from grader.subject import Server
-from tests.checks import beside, clients, files, framing, generated, life, long, model, safety
+from tests.checks import (
+    beside,
+    clients,
+    files,
+    framing,
+    generated,
+    life,
+    long,
+    model,
+    patience,
+    safety,
+    states,
+)
 
 STRETCH = 0  # points: reported beside the hundred
 NUMBERS = {50: "Fifty", 100: "A hundred", 200: "Two hundred", 1000: "A thousand"}
