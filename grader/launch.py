@@ -21,6 +21,8 @@ import termios
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +33,20 @@ TOKEN = "EIGHT_SERVERS_RUN"
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
+
+
+@contextmanager
+def our_own(command: list[str], **options: object) -> Iterator[subprocess.Popen]:
+    """A program of ours that is no part of any server; it is ended here, whatever happens."""
+    popen = subprocess.Popen(command, stdin=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    _own.add(popen.pid)
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.wait()
+        popen.stdin.close()
+        _own.discard(popen.pid)
 
 
 def prepare_grader() -> None:

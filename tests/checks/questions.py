@@ -46,6 +46,19 @@ NEXT_CLIENT = {
     "": "what does the server do when it is done with a client?",
 }
 
+# Whatever a client sends, the next is served; a thousand of them too
+
+NEXT_ALIVE = {
+    "could not connect: refused": "what did the server try to make of these bytes, and what if they are not that?",
+    "nobody has accepted it": "what does the server still do for the client before, who has left?",
+    "the server has ended": "what did the server try to make of these bytes, and what if they are not that?",
+}
+THOUSAND = {
+    "could not connect: refused": "what grows by one with each client, and how large may it become?",
+    "the server has ended": "what grows by one with each client, and how large may it become?",
+    "": "what is not as it was before the first of them?",
+}
+
 # Clients who stall, stop reading, vanish
 
 ALONE = {
@@ -56,6 +69,10 @@ ALONE = {
     "is another": "whose bytes are these, and where are those of each client kept apart?",
     "was answered": "whose bytes did the server take for this client's request?",
     "came, then": "whose connection was to be closed here, and whose was?",
+}
+FLOOD = {
+    "MiB of the flood": "when does the loop that reads from one client end, if there is always more?",
+    **ALONE,
 }
 WINDOW = {
     **ALONE,
