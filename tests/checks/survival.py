@@ -136,9 +136,11 @@ def odd_heads(server: Server) -> None:
     """The odd ones leave before the next one comes: so it is the same for who serves one client at a time."""
     server.did("one odd head after the other was sent, and after each another client asked")
     for what, head, answered in heads():
+        story = (
+            f"a client sent a head with {what} (`{excerpt(head, 60)}`), and another the same in two pieces; both left"
+        )
+        server.did(story, again=True)
         for cut in (0, len(head) // 2):
-            pieces = ", in two pieces" if cut else ""
-            server.did(f"a client sent a head with {what}{pieces} (`{excerpt(head, 60)}`), and left", again=True)
             odd = server.client()
             if cut:
                 odd.send(head[:cut])
@@ -147,7 +149,7 @@ def odd_heads(server: Server) -> None:
             server.settle(lambda odd=odd, done=not answered: had(odd) or (done and server.has_read(odd)))
             nothing_from_outside(server, odd)
             server.leave(odd)
-        next_one(server, what)
+        next_one(server, story)
 
 
 def had(client: Client) -> bool:
@@ -161,8 +163,7 @@ def nothing_from_outside(server: Server, client: Client) -> None:
         server.fail(expected, "a file from outside the root was sent", clients=[client], look_at=questions.OUTSIDE)
 
 
-def next_one(server: Server, what: str) -> None:
-    story = server.told[-1]
+def next_one(server: Server, story: str) -> None:
     server.did("then another client asked for /page2.txt")
     server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.NEXT_ALIVE)
     server.leave()
