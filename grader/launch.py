@@ -83,13 +83,15 @@ class Output:
         self.tail_size = 0
         self.closed = False
         self.lock = threading.Lock()
+        self.bell = os.eventfd(0)  # rung when we are to read no more
         self.thread = threading.Thread(target=self.drain, daemon=True)
         self.thread.start()
 
     def drain(self) -> None:
         ready = select.poll()
         ready.register(self.reader)
-        while ready.poll():
+        ready.register(self.bell)
+        while self.bell not in dict(ready.poll()):
             with self.lock:  # so that what is no longer in the pipe is in our hands
                 chunk = os.read(self.reader, 1 << 16)
                 if not chunk:
@@ -124,13 +126,19 @@ class Output:
                 kept = self.head[since:] + gap + tail
         return kept.decode("utf-8", "replace")
 
+    def hang_up(self) -> None:
+        """Read no more, as a terminal that is closed: who writes from now on gets EPIPE, or SIGPIPE."""
+        os.eventfd_write(self.bell, 1)
+        self.close()
+
     def close(self) -> None:
         """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end."""
         self.thread.join(5)
-        if not self.thread.is_alive():
-            with self.lock:
+        with self.lock:
+            if not self.thread.is_alive() and not self.closed:
                 self.closed = True
                 os.close(self.reader)
+                os.close(self.bell)
 
 
 class Clock:

@@ -83,9 +83,11 @@ def flooding(server: Server, kind: str) -> Iterator[Flood]:
         os.close(memory)
 
 
-def delays_nobody(server: Server, *, in_turn: bool) -> None:
-    """in_turn: one thread serves them all."""
+def delays_nobody(server: Server, *kinds: str, in_turn: bool) -> None:
+    """kinds: of the flood, all if none is named. in_turn: one thread serves them all."""
     for kind, deed in KINDS.items():
+        if kinds and kind not in kinds:
+            continue
         server.did(f"{deed}, as fast as it can, and comes again if it is cut off")
         with flooding(server, kind) as flood:
             for _ in range(2):

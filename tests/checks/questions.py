@@ -58,6 +58,8 @@ THOUSAND = {
     "the server has ended": "what grows by one with each client, and how large may it become?",
     "": "what is not as it was before the first of them?",
 }
+OUTPUT = "what does print() raise when nobody reads, and where in your code would it be raised?"
+NONE_TO_BE_HAD = "what is raised when there can be no more processes or threads, and who catches it?"
 
 # Clients who stall, stop reading, vanish
 

@@ -1,12 +1,17 @@
 """Sections 1, 2 and 5 of the contract: whatever a client sends or does, the next one is served; a thousand too."""
 
+import os
+import resource
+import time
 from collections.abc import Iterator
 
 from grader.client import Client, request
+from grader.grading import Grading
 from grader.reply import excerpt
 from grader.subject import Server
 from tests.checks import questions
 
+LONG_ENOUGH = 60  # seconds: who takes more than that for a thousand clients is not asked for all of them
 HOST = b"Host: kata.test\r\n"
 PAGE = b"GET /page1.txt HTTP/1.1\r\n"
 #: The first bytes of a TLS connection, RFC 8446, section 4.1.2: a record, and in it a ClientHello.
@@ -173,8 +178,11 @@ def next_one(server: Server, story: str) -> None:
 
 def thousand(server: Server, count: int = 1050, together: int = 8) -> None:
     """More clients than Python lets a function call itself, and than 10 bits count; some more only come by."""
-    look_at = questions.THOUSAND
+    look_at, began = questions.THOUSAND, time.monotonic()
     for number in range(0, count, together):
+        if time.monotonic() - began > LONG_ENOUGH:
+            server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
+            return
         last = min(number + together, count)
         server.did(f"{count} clients came, {together} at a time: these were number {number + 1} to {last}", again=True)
         crowd = [(server.client(wait=False), f"/page{each % 12}.txt") for each in range(number, last)]
@@ -188,7 +196,7 @@ def thousand(server: Server, count: int = 1050, together: int = 8) -> None:
                 server.answers(client, (404,), "there is no such file", look_at)
             else:
                 server.serves(client, target, look_at=look_at)
-        server.leave()
+            server.leave(client)  # some wait for that, before they go on to the next
         server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
     if server.long:
         thousand_requests(server, count)
@@ -207,3 +215,44 @@ def thousand_requests(server: Server, count: int, each: int = 100, together: int
                 server.serves(client, target, look_at=questions.THOUSAND)
         server.leave()
         server.departed.clear()
+
+
+def output_closed(grading: Grading) -> None:
+    """Stretch: the terminal goes, and the server stays."""
+    with grading.started() as server:
+        server.get("/page1.txt")
+        server.settle(lambda: server.client_descriptors() == 0)
+        server.did("nobody reads what the server prints any more: its output is a pipe, and the other end was closed")
+        server.launch.output.hang_up()
+        for head in (request("/page1.txt"), request("/nope.txt"), b"HELLO\r\n\r\n"):
+            server.did(f"then a client sent `{excerpt(head)}`", again=head != request("/page1.txt"))
+            client = server.client()
+            client.send(head)
+            server.settle(lambda client=client: had(client))
+            server.leave()
+        for target in ("/page2.txt", "/page3.txt"):
+            server.serves(server.ask(target), target, look_at=questions.OUTPUT)
+            server.leave()
+
+
+def none_to_be_had(grading: Grading) -> None:
+    """Stretch, for steps 2 and 3: no process and no thread for a while, by RLIMIT_NPROC; setrlimit(2)."""
+    if not os.geteuid():  # for root there is no such limit, fork(2): EAGAIN
+        grading.notes.append("a machine without processes could not be tried: the kernel does not limit those of root")
+        return
+    with grading.started() as server:
+        server.get("/page1.txt")
+        server.settle(lambda: server.client_descriptors() == 0)
+        server.did("the server may make no process and no thread (RLIMIT_NPROC); clients came, asked, and left")
+        before = resource.prlimit(server.main, resource.RLIMIT_NPROC, (0, hard_limit(server)))
+        for _ in range(4):
+            client = server.ask("/page1.txt")
+            server.settle(lambda client=client: had(client))
+            server.leave()
+        server.did("then it might again")
+        resource.prlimit(server.main, resource.RLIMIT_NPROC, before)
+        server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.NONE_TO_BE_HAD)
+
+
+def hard_limit(server: Server) -> int:
+    return resource.prlimit(server.main, resource.RLIMIT_NPROC)[1]
