@@ -11,7 +11,8 @@ there on only what the server does counts, in order:
   the kernel says: all that is acknowledged, less what still lies unread in the server's socket; both only err
   towards less. A server that is slow takes less of the flood in the same time, not more; so does one that is
   short of the CPU. One that reads but 4 KiB a round, or an octet, has thousands of rounds.
-- A connection that is cut off (a head past 64 KiB) takes its bytes with it: the count begins anew with the next.
+- A head that never ends is cut off once it is past 64 KiB, or read on and thrown away, a piece in each round.
+- A connection that is cut off takes its bytes with it: the count begins anew with the next.
 - Where each client has a thread or a process, who floods and who asks are not served in turn, and nothing is
   counted (`in_turn` is off): the answer has to come, as everywhere, before the kernel proves that it cannot or
   the deadline passes.
@@ -83,22 +84,30 @@ def flooding(server: Server, kind: str) -> Iterator[Flood]:
         os.close(memory)
 
 
-def delays_nobody(server: Server, *kinds: str, in_turn: bool) -> None:
-    """kinds: of the flood, all if none is named. in_turn: one thread serves them all."""
-    for kind, deed in KINDS.items():
-        if kinds and kind not in kinds:
-            continue
-        server.did(f"{deed}, as fast as it can, and comes again if it is cut off")
-        with flooding(server, kind) as flood:
-            for _ in range(2):
-                one_more(server, flood, in_turn)
-        server.did(f"{deed}; two others were served meanwhile", again=True)
-        server.settle(lambda: server.client_descriptors() == 0)
+def delays_nobody(server: Server, *, in_turn: bool) -> None:
+    """A head without end. in_turn: one thread serves them all."""
+    flooded(server, "head", in_turn, 3)
+
+
+def requests_delay_nobody(server: Server, *, in_turn: bool) -> None:
+    """Whole requests without end. No points rest on it: who serves a client until EAGAIN, or throws away what it
+    sends behind the last request until EAGAIN (a close that lingers), is held up only by one who is faster."""
+    for kind in ("requests", "unread"):
+        flooded(server, kind, in_turn, 2)
+
+
+def flooded(server: Server, kind: str, in_turn: bool, count: int) -> None:
+    """So many others come while one floods."""
+    server.did(f"{KINDS[kind]}, as fast as it can, and comes again if it is cut off")
+    with flooding(server, kind) as flood:
+        for number in range(count):
+            server.did("then another client came and sent a whole request", again=number > 0)
+            one_more(server, flood, in_turn)
+    server.settle(lambda: server.client_descriptors() == 0)
 
 
 def one_more(server: Server, flood: Flood, in_turn: bool) -> None:
     """Another client comes, and is answered while the flood goes on."""
-    server.did("then another client came and sent a whole request")
     with server.stopped():
         if not server.wait_out(flood.blocked, 10):
             server.notes.append("a flood was to be made, and did not begin within 10 s: nobody was tried in it")
