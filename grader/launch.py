@@ -90,7 +90,7 @@ class Output:
     def drain(self) -> None:
         ready = select.poll()
         ready.register(self.reader)
-        ready.register(self.bell)
+        ready.register(self.bell, select.POLLIN)
         while self.bell not in dict(ready.poll()):
             with self.lock:  # so that what is no longer in the pipe is in our hands
                 chunk = os.read(self.reader, 1 << 16)
