@@ -48,16 +48,8 @@ NEXT_CLIENT = {
 
 # Whatever a client sends, the next is served; a thousand of them too
 
-NEXT_ALIVE = {
-    "could not connect: refused": "what did the server try to make of these bytes, and what if they are not that?",
-    "nobody has accepted it": "what does the server still do for the client before, who has left?",
-    "the server has ended": "what did the server try to make of these bytes, and what if they are not that?",
-}
-THOUSAND = {
-    "could not connect: refused": "what grows by one with each client, and how large may it become?",
-    "the server has ended": "what grows by one with each client, and how large may it become?",
-    "": "what is not as it was before the first of them?",
-}
+NEXT_ALIVE = "what does the server still do for the client before, who has left?"
+THOUSAND = "what grows by one with each client, and how large may it become?"
 OUTPUT = "what does print() raise when nobody reads, and where in your code would it be raised?"
 NONE_TO_BE_HAD = "what is raised when there can be no more processes or threads, and who catches it?"
 
