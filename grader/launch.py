@@ -21,6 +21,8 @@ import termios
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +34,20 @@ DEFAULT_PORT = 7890
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
+
+
+@contextmanager
+def our_own(command: list[str], **options: object) -> Iterator[subprocess.Popen]:
+    """A program of ours that is no part of any server; it is ended here, whatever happens."""
+    popen = subprocess.Popen(command, stdin=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    _own.add(popen.pid)
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.wait()
+        popen.stdin.close()
+        _own.discard(popen.pid)
 
 
 def prepare_grader() -> None:
@@ -68,13 +84,15 @@ class Output:
         self.tail_size = 0
         self.closed = False
         self.lock = threading.Lock()
+        self.bell = os.eventfd(0)  # rung when we are to read no more
         self.thread = threading.Thread(target=self.drain, daemon=True)
         self.thread.start()
 
     def drain(self) -> None:
         ready = select.poll()
         ready.register(self.reader)
-        while ready.poll():
+        ready.register(self.bell, select.POLLIN)
+        while self.bell not in dict(ready.poll()):
             with self.lock:  # so that what is no longer in the pipe is in our hands
                 chunk = os.read(self.reader, 1 << 16)
                 if not chunk:
@@ -109,13 +127,19 @@ class Output:
                 kept = self.head[since:] + gap + tail
         return kept.decode("utf-8", "replace")
 
+    def hang_up(self) -> None:
+        """Read no more, as a terminal that is closed: who writes from now on gets EPIPE, or SIGPIPE."""
+        os.eventfd_write(self.bell, 1)
+        self.close()
+
     def close(self) -> None:
         """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end."""
         self.thread.join(5)
-        if not self.thread.is_alive():
-            with self.lock:
+        with self.lock:
+            if not self.thread.is_alive() and not self.closed:
                 self.closed = True
                 os.close(self.reader)
+                os.close(self.bell)
 
 
 class Clock:

@@ -45,7 +45,9 @@ line("command_line", 1)
 line("signals", 2)
 line("restart", 2)
 line("goes_on", 2)
+line("thousand", 1)
 
 # Beside the points
 
 line("ends_in_service", STRETCH)
+line("output_closed", STRETCH)

@@ -51,8 +51,11 @@ line("command_line", 1)
 line("signals", 2)
 line("restart", 2)
 line("goes_on", 2)
+line("thousand", 1)
+line("flood", 2, in_turn=True)
 
 # Beside the points
 
 line("ends_in_service", STRETCH)
+line("output_closed", STRETCH)
 line("descriptors_run_out", STRETCH)

@@ -14,6 +14,7 @@ from tests.checks import (
     beside,
     clients,
     files,
+    flood,
     framing,
     generated,
     life,
@@ -22,6 +23,7 @@ from tests.checks import (
     patience,
     safety,
     states,
+    survival,
 )
 
 STRETCH = 0  # points: reported beside the hundred
@@ -160,7 +162,15 @@ LINES = {
         starts=True,
     ),
     "restart": Line("A new server can listen on the same port at once.", life.restarts, starts=True),
-    "goes_on": Line("Whatever a client sends or does, the next one is served.", clients.vanish),
+    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads),
+    "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
+    "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
+    "output_closed": Line("It serves though nobody reads what it prints.", survival.output_closed, starts=True),
+    "none_to_be_had": Line(
+        "It lives when there is no process or thread to be had, and serves again when there is one.",
+        survival.none_to_be_had,
+        starts=True,
+    ),
     "ends_in_service": Line(
         "SIGINT and SIGTERM end it at once while clients are in service, and the port is free.",
         beside.ends_in_service,
@@ -173,10 +183,12 @@ LINES = {
     "stalled": Line(
         "{count} stalled clients delay nobody, and can finish in any order.",
         clients.delay_nobody,
+        states.others_are_served,
     ),
     "stalled_readers": Line(
         "Eight clients that have stopped reading in mid-answer delay nobody.",
         clients.readers_delay_nobody,
+        states.others_are_served_beside_readers,
     ),
     "parent_lets_go": Line(
         "The serving child holds the client's socket, and the parent does not.",

@@ -52,6 +52,12 @@ APART = {
     "for 1 of": "which process talks with the second client while the first one stalls?",
     "": "how many processes may there be at a time, and what becomes of the next client?",
 }
+# Whatever a client sends, the next is served; a thousand of them too
+
+NEXT_ALIVE = "what does the server still do for the client before, who has left?"
+THOUSAND = "what grows by one with each client, and how large may it become?"
+OUTPUT = "what does print() raise when nobody reads, and where in your code would it be raised?"
+NONE_TO_BE_HAD = "what is raised when there can be no more processes or threads, and who catches it?"
 
 # Clients who stall, stop reading, vanish
 
@@ -63,6 +69,10 @@ ALONE = {
     "is another": "whose bytes are these, and where are those of each client kept apart?",
     "was answered": "whose bytes did the server take for this client's request?",
     "came, then": "whose connection was to be closed here, and whose was?",
+}
+FLOOD = {
+    "MiB of the flood": "when does the loop that reads from one client end, if there is always more?",
+    **ALONE,
 }
 WINDOW = {
     **ALONE,

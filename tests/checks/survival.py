@@ -1,0 +1,258 @@
+"""Sections 1, 2 and 5 of the contract: whatever a client sends or does, the next one is served; a thousand too."""
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+
+from grader.client import Client, request
+from grader.grading import Grading
+from grader.reply import excerpt
+from grader.subject import Server
+from tests.checks import questions
+
+LONG_ENOUGH = 60  # seconds: who takes more than that for a thousand clients is not asked for all of them
+HOST = b"Host: kata.test\r\n"
+PAGE = b"GET /page1.txt HTTP/1.1\r\n"
+#: The first bytes of a TLS connection, RFC 8446, section 4.1.2: a record, and in it a ClientHello.
+CLIENT_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(189)) + b"\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")  # RFC 9113, section 3.4
+
+#: What the head has -> the head. None of these needs a number of more than a few digits to be read.
+WHOLE = {
+    "a blank line alone": b"\r\n\r\n",
+    "two blank lines, then a request": b"\r\n\r\n" + PAGE + HOST + b"\r\n",
+    "an empty line before a request": b"\r\n" + PAGE + HOST + b"\r\n",
+    "one blank": b" \r\n\r\n",
+    "one colon": b":\r\n\r\n",
+    "one word": b"GET\r\n\r\n",
+    "a method and a target, and no version": b"GET /page1.txt\r\n\r\n",
+    "no Host": PAGE + b"\r\n",
+    "no Host, with HTTP/1.0": b"GET /page1.txt HTTP/1.0\r\n\r\n",
+    "two Hosts": PAGE + HOST + HOST + b"\r\n",
+    "an empty Host": PAGE + b"Host:\r\n\r\n",
+    "three blanks in a row": b"GET   /page1.txt   HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a tab in the request line": b"GET\t/page1.txt\tHTTP/1.1\r\n" + HOST + b"\r\n",
+    "lower-case http/1.1": b"GET /page1.txt http/1.1\r\n" + HOST + b"\r\n",
+    "a version without a name": b"GET /page1.txt 1.1\r\n" + HOST + b"\r\n",
+    "a version without a number": b"GET /page1.txt HTTP/\r\n" + HOST + b"\r\n",
+    "a version that is no number": b"GET /page1.txt HTTP/a.b\r\n" + HOST + b"\r\n",
+    "HTTP/9.9": b"GET /page1.txt HTTP/9.9\r\n" + HOST + b"\r\n",
+    "HTTP/1.10": b"GET /page1.txt HTTP/1.10\r\n" + HOST + b"\r\n",
+    "HTTP/1": b"GET /page1.txt HTTP/1\r\n" + HOST + b"\r\n",
+    "the preface of HTTP/2": PREFACE,
+    "a method with bytes that are no ASCII": b"G\xc3\x8bT\xff /page1.txt HTTP/1.1\r\n" + HOST + b"\r\n",
+    "an empty method": b" /page1.txt HTTP/1.1\r\n" + HOST + b"\r\n",
+    "header line without a colon": PAGE + HOST + b"no colon here\r\n\r\n",
+    "header line that begins with a colon": PAGE + HOST + b": no name\r\n\r\n",
+    "header name with a blank in it": PAGE + HOST + b"X Y: z\r\n\r\n",
+    "header name with a blank behind it": PAGE + b"Host : kata.test\r\n\r\n",
+    "header name that is no ASCII": PAGE + HOST + b"X-\xff\xfe: z\r\n\r\n",
+    "header value that is no UTF-8": PAGE + HOST + b"X-Y: \xff\xfe\x80\r\n\r\n",
+    "header line that is folded": PAGE + HOST + b"X-Y: a\r\n b\r\n\tc\r\n\r\n",
+    "a folded line before any other": PAGE + b" b\r\n" + HOST + b"\r\n",
+    "a NUL in a header": PAGE + HOST + b"X-Y: a\0b\r\n\r\n",
+    "a carriage return in a header": PAGE + HOST + b"X-Y: a\rb\r\n\r\n",
+    "a line feed alone in a header": PAGE + HOST + b"X-Y: a\nb\r\n\r\n",
+    "Content-Length: abc": PAGE + HOST + b"Content-Length: abc\r\n\r\n",
+    "Content-Length: -1": PAGE + HOST + b"Content-Length: -1\r\n\r\n",
+    "Content-Length: +5, and five bytes": PAGE + HOST + b"Content-Length: +5\r\n\r\nhello",
+    "Content-Length: 5, and five bytes": PAGE + HOST + b"Content-Length: 5\r\n\r\nhello",
+    "Content-Length: 0x5": PAGE + HOST + b"Content-Length: 0x5\r\n\r\nhello",
+    "Content-Length, and nothing": PAGE + HOST + b"Content-Length:\r\n\r\n",
+    "Content-Length in digits that are no ASCII": PAGE + HOST + b"Content-Length: \xb2\r\n\r\n",
+    "two Content-Lengths": PAGE + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+    "Transfer-Encoding: chunked, and no chunk but the last": (
+        PAGE + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    "Transfer-Encoding: chunked, and a size that is no number": (
+        PAGE + HOST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n\r\n"
+    ),
+    "Range: bytes=5-2": PAGE + HOST + b"Range: bytes=5-2\r\n\r\n",
+    "Range: bytes=a-b": PAGE + HOST + b"Range: bytes=a-b\r\n\r\n",
+    "Range: rubbish": PAGE + HOST + b"Range: rubbish\r\n\r\n",
+    "If-Modified-Since: rubbish": PAGE + HOST + b"If-Modified-Since: rubbish\r\n\r\n",
+    "If-Modified-Since: a day that is none": (
+        PAGE + HOST + b"If-Modified-Since: Fri, 31 Feb 2023 25:61:61 GMT\r\n\r\n"
+    ),
+    "Connection: commas": PAGE + HOST + b"Connection: ,,;=,\r\n\r\n",
+    "Expect: 100-continue": PAGE + HOST + b"Expect: 100-continue\r\n\r\n",
+    "a Cookie of 4 KiB": PAGE + HOST + b"Cookie: a=" + b"b" * 4096 + b"\r\n\r\n",
+    "an odd Accept-Encoding": PAGE + HOST + b"Accept-Encoding: gzip;q=x, ;q=, *;q=1;q=2\r\n\r\n",
+}
+#: What stands in the place of the target.
+TARGETS = {
+    "the absolute form": b"http://kata.test/page1.txt",
+    "the absolute form, out of the root": b"http://kata.test/../secret.txt",
+    "the absolute form without a path": b"http://kata.test",
+    "a port that is no number": b"http://kata.test:port/page1.txt",
+    "a port of its own": b"http://kata.test:99999/page1.txt",
+    "a file of the machine": b"file:///../secret.txt",
+    "*": b"*",
+    "host and port": b"kata.test:80",
+    "no slash": b"page1.txt",
+    "a bracket": b"//[",
+    "a closed bracket": b"//]",
+    "a host of brackets": b"http://[",
+    "an address that is none": b"http://[::1:x]/page1.txt",
+    "a fraction for a host": "http://\u2100/page1.txt".encode(),
+    "an empty one before the query": b"?",
+    "a `#`": b"#",
+    "a backslash": b"\\..\\secret.txt",
+    "bytes that are no UTF-8": b"/\xff\xfe\x80.txt",
+    "a tab": b"/page1\t.txt",
+    "a percent at the end": b"/%",
+    "a percent and one digit": b"/%4",
+    "percents": b"/%%%25%zz%",
+    "half a surrogate pair": b"/%ed%a0%80",
+    "over-long UTF-8": b"/%c0%af..%c0%afsecret.txt",
+    "an escaped NUL": b"/%00",
+    "an escaped line end": b"/%0d%0aX-Y:%20z",
+    "a NUL": b"/\0",
+    "one of 5,000 bytes": b"/" + b"a/" * 2500,
+    "format letters": b"/%s%d%(a)s{0}{a.b}",
+}
+OTHERS = {"OPTIONS *": b"OPTIONS * HTTP/1.1\r\n", "CONNECT": b"CONNECT kata.test:80 HTTP/1.1\r\n"}
+#: These a server may wait behind: more may be to come.
+UNFINISHED = {
+    "line feeds alone": b"\n\n\n\n",
+    "lines that end in a line feed alone": b"GET /page1.txt HTTP/1.1\nHost: kata.test\n\n",
+    "carriage returns alone": b"\r\r\r\r",
+    "NUL bytes": b"\0" * 100,
+    "a ClientHello of TLS": CLIENT_HELLO,
+    "Content-Length: 5, and nothing behind": PAGE + HOST + b"Content-Length: 5\r\n\r\n",
+    "Content-Length: +5, and nothing behind": PAGE + HOST + b"Content-Length: +5\r\n\r\n",
+    "Transfer-Encoding: chunked, and nothing behind": PAGE + HOST + b"Transfer-Encoding: chunked\r\n\r\n",
+    "Expect: 100-continue, and nothing behind": (PAGE + HOST + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
+}
+
+
+def heads() -> Iterator[tuple[str, bytes, bool]]:
+    """What is odd about it, the bytes, and whether an answer or an end is to be waited for a while."""
+    yield from ((what, head, True) for what, head in WHOLE.items())
+    for what, target in TARGETS.items():
+        yield f"{what} as target", b"GET %b HTTP/1.1\r\n%b\r\n" % (target, HOST), True
+    yield "an empty target", b"GET  HTTP/1.1\r\n" + HOST + b"\r\n", True
+    yield from ((what, line + HOST + b"\r\n", True) for what, line in OTHERS.items())
+    yield from ((what, head, False) for what, head in UNFINISHED.items())
+
+
+def odd_heads(server: Server) -> None:
+    """The odd ones leave before the next one comes: so it is the same for who serves one client at a time."""
+    server.did("one odd head after the other was sent, and after each another client asked")
+    for what, head, answered in heads():
+        story = (
+            f"a client sent a head with {what} (`{excerpt(head, 60)}`), and another the same in two pieces; both left"
+        )
+        server.did(story, again=True)
+        for cut in (0, len(head) // 2):
+            odd = server.client()
+            if cut:
+                odd.send(head[:cut])
+                server.settle(lambda odd=odd: server.has_read(odd))
+            odd.send(head[cut:])
+            server.settle(lambda odd=odd, done=not answered: had(odd) or (done and server.has_read(odd)))
+            nothing_from_outside(server, odd)
+            server.leave(odd)
+        next_one(server, story)
+
+
+def had(client: Client) -> bool:
+    return bool(client.replies or client.malformed or client.ended)
+
+
+def nothing_from_outside(server: Server, client: Client) -> None:
+    came = [client.first_bytes, *(reply.body for reply in client.replies)]
+    if any(server.root.secret in data for data in came):
+        expected = "an answer without a byte from outside the root"
+        server.fail(expected, "a file from outside the root was sent", clients=[client], look_at=questions.OUTSIDE)
+
+
+def next_one(server: Server, story: str) -> None:
+    server.did("then another client asked for /page2.txt")
+    server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.NEXT_ALIVE)
+    server.leave()
+    server.departed.clear()  # nobody is judged by what is left of them here
+    server.told[-2:] = [story]
+
+
+def thousand(server: Server, count: int = 1050, together: int = 8) -> None:
+    """More clients than Python lets a function call itself, and than 10 bits count; some more only come by."""
+    look_at, began = questions.THOUSAND, time.monotonic()
+    for number in range(0, count, together):
+        if time.monotonic() - began > LONG_ENOUGH:
+            server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
+            return
+        last = min(number + together, count)
+        server.did(f"{count} clients came, {together} at a time: these were number {number + 1} to {last}", again=True)
+        crowd = [(server.client(wait=False), f"/page{each % 12}.txt") for each in range(number, last)]
+        passers_by = [server.client(wait=False)] if number % 32 == 8 else []
+        for place, (client, target) in enumerate(crowd):
+            client.send(request("/nope.txt" if place == 5 else target))
+        for client in passers_by:
+            (Client.reset if number % 64 == 8 else Client.close)(client)
+        for place, (client, target) in enumerate(crowd):
+            if place == 5:
+                server.answers(client, (404,), "there is no such file", look_at)
+            else:
+                server.serves(client, target, look_at=look_at)
+            server.leave(client)  # some wait for that, before they go on to the next
+        server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+    if server.long:
+        thousand_requests(server, count)
+
+
+def thousand_requests(server: Server, count: int, each: int = 100, together: int = 10) -> None:
+    """The same over few connections. A server may close one after 100 answers."""
+    for begin in range(0, count, each):
+        client = server.client()
+        for number in range(begin, begin + each, together):
+            what = f"{count} requests came, {each} on a connection and {together} at a time"
+            server.did(f"{what}: these were number {number + 1} to {number + together}", again=number > 0)
+            targets = [f"/page{place % 12}.txt" for place in range(number, number + together)]
+            client.send(b"".join(map(request, targets)))
+            for target in targets:
+                server.serves(client, target, look_at=questions.THOUSAND)
+        server.leave()
+        server.departed.clear()
+
+
+def output_closed(grading: Grading) -> None:
+    """Stretch: the terminal goes, and the server stays."""
+    with grading.started() as server:
+        server.get("/page1.txt")
+        server.settle(lambda: server.client_descriptors() == 0)
+        server.did("nobody reads what the server prints any more: its output is a pipe, and the other end was closed")
+        server.launch.output.hang_up()
+        for head in (request("/page1.txt"), request("/nope.txt"), b"HELLO\r\n\r\n"):
+            server.did(f"then a client sent `{excerpt(head)}`", again=head != request("/page1.txt"))
+            client = server.client()
+            client.send(head)
+            server.settle(lambda client=client: had(client))
+            server.leave()
+        for target in ("/page2.txt", "/page3.txt"):
+            server.serves(server.ask(target), target, look_at=questions.OUTPUT)
+            server.leave()
+
+
+def none_to_be_had(grading: Grading) -> None:
+    """Stretch, for steps 2 and 3: no process and no thread for a while, by RLIMIT_NPROC; setrlimit(2)."""
+    if not os.geteuid():  # for root there is no such limit, fork(2): EAGAIN
+        grading.notes.append("a machine without processes could not be tried: the kernel does not limit those of root")
+        return
+    with grading.started() as server:
+        server.get("/page1.txt")
+        server.settle(lambda: server.client_descriptors() == 0)
+        server.did("the server may make no process and no thread (RLIMIT_NPROC); clients came, asked, and left")
+        before = resource.prlimit(server.main, resource.RLIMIT_NPROC, (0, hard_limit(server)))
+        for _ in range(4):
+            client = server.ask("/page1.txt")
+            server.settle(lambda client=client: had(client))
+            server.leave()
+        server.did("then it might again")
+        resource.prlimit(server.main, resource.RLIMIT_NPROC, before)
+        server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.NONE_TO_BE_HAD)
+
+
+def hard_limit(server: Server) -> int:
+    return resource.prlimit(server.main, resource.RLIMIT_NPROC)[1]
