@@ -151,9 +151,10 @@ def split(work):
 
 def tcp_pair():
     """What socketpair() is where there is none."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as door:
-        near = socket.create_connection(door.getsockname())
-        far, _ = door.accept()
+    with socket.create_server(("127.0.0.1", 0), backlog=9) as door:
+        near, peer = socket.create_connection(door.getsockname()), None
+        while peer != near.getsockname():  # somebody else may have found the door
+            far, peer = door.accept()
     for sock in near, far:
         sock.setblocking(False)
     return near, far

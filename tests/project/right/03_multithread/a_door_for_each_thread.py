@@ -131,6 +131,8 @@ def accept_and_serve(listener, root):
     while True:
         try:
             sock, _ = listener.accept()
+        except TimeoutError:
+            continue
         except OSError:
             time.sleep(0.05)
             continue
@@ -145,6 +147,8 @@ def main():
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((args.host, args.port))
         copies = [listener.dup() for _ in range(72)]
+        for copy in copies:
+            copy.settimeout(3600)  # so it polls first: a thread in accept() has a descriptor reserved already
         copies[-1].listen(256)  # which is the same socket
         for copy in copies:
             threading.Thread(target=accept_and_serve, args=(copy, root), daemon=True).start()

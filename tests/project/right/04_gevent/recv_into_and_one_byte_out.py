@@ -87,7 +87,7 @@ def hear(sock):
     """A request head, or None; all of it is printed."""
     room, have = bytearray(65537), 0
     while have < len(room):
-        count = sock.recv_into(memoryview(room)[have:], 7000)
+        count = sock.recv_into(memoryview(room)[have : have + 7000])
         print(bytes(room[have : have + count]))
         have += count
         end = room.find(b"\r\n\r\n", 0, have)
