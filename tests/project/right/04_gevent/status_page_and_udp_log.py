@@ -1,0 +1,173 @@
+"""A second StreamServer tells how many greenlets there are; lines go to a UDP port.
+
+Unusual: the status page starts before the real server; a cooperative UDP socket, connected to a port where nobody listens, made at the first request.
+A hasty grader: takes the older listener for the server's, or the UDP socket for what a client has left behind.
+"""
+
+import argparse
+import contextlib
+import errno
+import os
+import re
+import signal
+import socket
+import stat
+from urllib.parse import unquote_to_bytes
+
+import gevent
+import gevent.event
+import gevent.pool
+import gevent.queue
+import gevent.server
+import gevent.socket
+
+HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.(\d)(?:\r\n[^\s:]+:[^\r\n]*)*")
+
+
+PAGES = {400: b"This is no HTTP.\n", 404: b"There is no such file.\n", 405: b"Only GET is served here.\n"}
+WORDS = {
+    200: b"OK",
+    301: b"Moved Permanently",
+    400: b"Bad Request",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+}
+
+
+def name_of(target):
+    """The name below the root, or None."""
+    name = unquote_to_bytes(target.split(b"?", 1)[0])
+    if not name.startswith(b"/") or b"\0" in name:
+        return None
+    return name + b"index.html" if name.endswith(b"/") else name
+
+
+def find(root, target):
+    """A descriptor of the file, or None; where it lies, the kernel says."""
+    name = name_of(target)
+    if name is None or b".." in name.split(b"/"):
+        return None
+    try:
+        fd = os.open(root + name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode) and os.readlink(b"/proc/self/fd/%d" % fd).startswith(root + b"/"):
+        return fd
+    os.close(fd)
+    return None
+
+
+def judge(root, head):
+    """Status, whether it is older than HTTP/1.1, and the descriptor of a file or None."""
+    found = HEAD.fullmatch(head)
+    if not found:
+        return 400, True, None
+    method, target, minor = found.groups()
+    if method != b"GET":
+        return 405, minor != b"1", None
+    fd = find(root, target)
+    return 404 if fd is None else 200, minor != b"1", fd
+
+
+def compose(status, old, last, size):
+    """The head of an answer."""
+    fields = [b"x-%d: %d" % (number, number) for number in range(150)]
+    lines = [
+        b"HTTP/1.%d %d fine" % (not old, status),
+        *fields,
+        b"CONTENT-LENGTH: %07d" % size,
+        b"connection: Close",
+    ]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def hear(sock):
+    """A request head, or None."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = sock.recv(8192)
+        head += piece
+        if not piece or len(head) > 65536:
+            return None
+    return head.partition(b"\r\n\r\n")[0]
+
+
+def pour(sock, fd, size):
+    """So many bytes of the file, or what there is of them."""
+    at = 0
+    while at < size:
+        piece = os.pread(fd, min(size - at, 100_003), at)
+        if not piece:
+            return
+        sock.sendall(piece)
+        at += len(piece)
+
+
+def serve(sock, root):
+    """One client, from its head to the end of the stream."""
+    head = hear(sock)
+    if head is None:
+        return
+    status, old, fd = judge(root, head)
+    if fd is None:
+        sock.sendall(compose(status, old, True, len(PAGES[status])) + PAGES[status])
+        return
+    try:
+        size = os.fstat(fd).st_size
+        sock.sendall(compose(status, old, True, size))
+        pour(sock, fd, size)
+    finally:
+        os.close(fd)
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7890)
+    parser.add_argument(
+        "--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../html")
+    )
+    args = parser.parse_args()
+    return args, os.path.realpath(os.fsencode(args.root)).rstrip(b"/")
+
+
+class Log:
+    sock = None
+
+    def say(self, text):
+        if self.sock is None:
+            self.sock = gevent.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sock.connect(("127.0.0.1", 9))
+        with contextlib.suppress(OSError):
+            self.sock.send(text)
+
+
+def main():
+    args, root = arguments()
+    log, clients = Log(), set()
+
+    def work(sock, peer):
+        clients.add(peer)
+        with contextlib.suppress(OSError):
+            log.say(b"a client: %r" % (peer,))
+            serve(sock, root)
+        clients.discard(peer)
+
+    def status(sock, _):
+        with contextlib.suppress(OSError):
+            sock.sendall(b"HTTP/1.0 200 OK\r\n\r\n%d clients\n" % len(clients))
+
+    beside = gevent.server.StreamServer((args.host, 0), status)
+    beside.start()
+    server = gevent.server.StreamServer((args.host, args.port), work, backlog=512)
+    gevent.signal_handler(signal.SIGINT, server.stop)
+    gevent.signal_handler(signal.SIGTERM, server.stop)
+    server.start()
+    print("http://%s:%d/" % (server.server_host, server.server_port), flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

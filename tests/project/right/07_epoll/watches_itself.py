@@ -1,0 +1,247 @@
+"""A TCP connection with itself wakes it for signals; a status page on a second port is served by the same epoll.
+
+Unusual: a pair of TCP sockets and a second listener, opened after the first, in one watch list; the status page writes and closes.
+A hasty grader: takes every watched TCP socket for a client's, or the younger listener for the server's.
+"""
+
+import argparse
+import contextlib
+import errno
+import os
+import re
+import resource
+import select
+import signal
+import socket
+import stat
+import time
+from urllib.parse import unquote_to_bytes
+
+HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.(\d)(?:\r\n[^\s:]+:[^\r\n]*)*")
+
+SHORT = True
+
+
+PAGES = {400: b"This is no HTTP.\n", 404: b"There is no such file.\n", 405: b"Only GET is served here.\n"}
+WORDS = {
+    200: b"OK",
+    301: b"Moved Permanently",
+    400: b"Bad Request",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+}
+
+
+def name_of(target):
+    """The name below the root, or None."""
+    name = unquote_to_bytes(target.split(b"?", 1)[0])
+    if not name.startswith(b"/") or b"\0" in name:
+        return None
+    return name + b"index.html" if name.endswith(b"/") else name
+
+
+def find(root, target):
+    """A descriptor of the file, or None; the path is made real, and for good measure once more."""
+    name = name_of(target)
+    if name is None:
+        return None
+    place = os.path.realpath(os.path.realpath(root + name))
+    if not place.startswith(root + b"/"):
+        return None
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
+
+
+BODY = re.compile(rb"\r\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)", re.I)
+
+
+def wants_close(head):
+    """Whether an option of the client's says `close`."""
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"connection" and b"close" in [
+            each.strip(b" \t").lower() for each in value.split(b",")
+        ]:
+            return True
+    return False
+
+
+def judge(root, head):
+    """Status, whether it is older than HTTP/1.1, whether it is the last, and the descriptor of a file or None."""
+    found = HEAD.fullmatch(head)
+    if not found:
+        return 400, True, True, None
+    method, target, minor = found.groups()
+    old = minor != b"1"
+    last = SHORT or old or bool(BODY.search(head)) or wants_close(head)
+    if method != b"GET":
+        return 405, old, last, None
+    fd = find(root, target)
+    return 404 if fd is None else 200, old, last, fd
+
+
+def compose(status, old, last, size):
+    """The head of an answer: zeros, tabs, letter cases and an order that HTTP allows; and no words for the status."""
+    return (
+        b"HTTP/1.%d %d \r\nx-Nothing:\r\nCONNECTION:\t %s\t \r\ncOnTeNt-LeNgTh:%012d \r\nsErVeR: \tme, and: you\r\n\r\n"
+        % (not old, status, b"Close" if last else b"Keep-Alive", size)
+    )
+
+
+class Client:
+    """One client: what it has said, and what it is still to be told."""
+
+    def __init__(self, sock, root):
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock, self.root = sock, root
+        self.inbox, self.out, self.fd, self.at, self.left = b"", b"", None, 0, 0
+        self.ended = self.last = self.gone = False
+
+    @property
+    def busy(self):
+        return bool(self.out) or self.left > 0
+
+    def turn(self):
+        """Hear or tell, once; whether anything has moved."""
+        try:
+            if self.busy:
+                self.tell()
+            else:
+                self.hear()
+            self.think()
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.close()
+        return True
+
+    def hear(self):
+        piece = self.sock.recv(16384)
+        self.ended = not piece
+        self.inbox += piece
+
+    def tell(self):
+        if self.out:
+            self.out = self.out[self.sock.send(self.out) :]
+        else:
+            sent = os.sendfile(self.sock.fileno(), self.fd, self.at, min(self.left, 1 << 20))
+            if not sent:
+                raise ConnectionError("the file has shrunk")
+            self.at, self.left = self.at + sent, self.left - sent
+
+    def think(self):
+        """What comes next, when there is nothing to tell."""
+        while not self.busy and not self.gone:
+            self.put_away()
+            if self.last:
+                self.close()
+                return
+            head, blank, rest = self.inbox.partition(b"\r\n\r\n")
+            if not blank:
+                if self.ended or len(self.inbox) > 65536:
+                    self.close()
+                return
+            self.inbox = rest
+            self.answer(head)
+
+    def answer(self, head):
+        status, old, self.last, self.fd = judge(self.root, head)
+        if self.fd is None:
+            self.out = compose(status, old, self.last, len(PAGES[status])) + PAGES[status]
+        else:
+            self.at, self.left = 0, os.fstat(self.fd).st_size
+            self.out = compose(status, old, self.last, self.left)
+
+    def put_away(self):
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+    def close(self):
+        if not self.gone:
+            self.gone = True
+            self.put_away()
+            self.sock.close()
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=7890)
+    parser.add_argument(
+        "--root", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../html")
+    )
+    args = parser.parse_args()
+    return args, os.path.realpath(os.fsencode(args.root)).rstrip(b"/")
+
+
+def tcp_pair():
+    """What socketpair() is where there is none."""
+    with socket.create_server(("127.0.0.1", 0), backlog=9) as door:
+        near, peer = socket.create_connection(door.getsockname()), None
+        while peer != near.getsockname():  # somebody else may have found the door
+            far, peer = door.accept()
+    for sock in near, far:
+        sock.setblocking(False)
+    return near, far
+
+
+def main():
+    args, root = arguments()
+    near, far = tcp_pair()
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(near.fileno(), warn_on_full_buffer=False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+    listener = socket.create_server((args.host, args.port), backlog=4096)
+    listener.setblocking(False)
+    epoll = select.epoll()
+    status = socket.create_server((args.host, 0))
+    status.setblocking(False)
+    for each in listener, status, far:
+        epoll.register(each, select.EPOLLIN)
+    print("http://%s:%d/" % listener.getsockname()[:2], flush=True)
+    clients = {}
+    while True:
+        for fd, _ in epoll.poll():
+            if fd == listener.fileno():
+                try:
+                    sock, _ = listener.accept()
+                except OSError as error:
+                    if error.errno in (errno.EMFILE, errno.ENFILE):
+                        time.sleep(0.02)
+                    continue
+                clients[sock.fileno()] = Client(sock, root)
+                epoll.register(sock, select.EPOLLIN)
+                continue
+            if fd == far.fileno():
+                if {signal.SIGINT, signal.SIGTERM} & set(far.recv(100)):
+                    return
+                continue
+            if fd == status.fileno():
+                with contextlib.suppress(OSError):
+                    sock, _ = status.accept()
+                    with sock:
+                        sock.setblocking(False)
+                        sock.send(b"HTTP/1.0 200 OK\r\n\r\n%d clients\n" % len(clients))
+                continue
+            client = clients[fd]
+            was = client.busy
+            client.turn()
+            if client.gone:
+                del clients[fd]
+            elif client.busy != was:
+                epoll.modify(fd, select.EPOLLOUT if client.busy else select.EPOLLIN)
+
+
+if __name__ == "__main__":
+    main()
