@@ -96,7 +96,8 @@ class Request:
         """Whether a server may serve or refuse it as it likes."""
         if not self.version:
             words = self.head.split(b"\r\n")[0].split()
-            return len(words) > 3 or (len(words) == 2 and words[0] == b"GET")  # HTTP/0.9, or more than is asked
+            shaped = len(words) >= 3 and any(word.startswith(b"HTTP/") for word in words)
+            return not words or shaped or (words[0] == b"GET" and len(words) == 2)  # HTTP/0.9 among them
         names = [name for name, _ in self.fields]
         odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))
         targets = not self.target.startswith(b"/") or any(byte > 126 or byte < 33 for byte in self.target)
@@ -227,6 +228,8 @@ def answer(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]
     if request.free:
         return
     statuses, why = allowed(exchange, number)
+    if not statuses:
+        return
     if reply.status not in statuses:
         expected = f"{' or '.join(map(str, sorted(statuses)))} ({why})"
         yield Violation("status", line_of(exchange, number), expected, f"{asked} was answered {reply.status}")

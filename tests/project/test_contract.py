@@ -31,6 +31,7 @@ KNOWN = {
     b"/link": Wanted((404,), (), "link"),
     b"/inside": Wanted((200,), (PAGE,), "inside link"),
     b"/changed": Wanted((200,), (b"old\n", b"new\n"), "fresh"),
+    b"//[": Wanted((), (), "odd"),
     b"*": Wanted((), (), "odd"),
 }
 
@@ -88,6 +89,9 @@ RIGHT = {
     "another method": (request("/page", method="DELETE"), reply(501, b"no"), {}),
     "no HTTP, closed": (b"HELLO\r\n\r\n", b"", {}),
     "no HTTP, told": (b"HELLO\r\n\r\n", reply(400, b"what?"), {}),
+    "a method that is no word": (b"G\xcbT /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(501, b"what?"), {}),
+    "a blank line alone": (b"\r\n\r\n", reply(404, b"what?"), {}),
+    "any answer": (request("//["), reply(404, b""), {}),
     "small letters": (request("/page", method="get"), reply(400, b"what?"), {}),
     "without Host": (b"GET /page HTTP/1.1\r\n\r\n", reply(400, b"whose?"), {}),
     "asterisk": (request("*"), reply(404, b"no"), {}),
