@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from grader import STEPS, bad_patience
-from grader.grading import REPOSITORY
+from grader.grading import EXAMPLES, REPOSITORY, SEED
 from grader.record import Result
 from grader.report import board, classroom, files, github, records, text
 from grader.run import now, opened, run, undisturbed
@@ -41,8 +41,16 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
     parser.add_argument("--progress", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # for grader.learn
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the requests that are made up")
+    parser.add_argument("--examples", type=positive, default=EXAMPLES, metavar="N", help="how many of each kind")
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     return parser.parse_args(argv)
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
+    return int(text)
 
 
 def why_not(options: argparse.Namespace) -> str:
@@ -154,6 +162,7 @@ def grade(options: argparse.Namespace, result: Result) -> None:
     colours = board.wanted()
     with opened(result, options.submission, options.python) as grading:
         if grading:
+            grading.seed, grading.examples = options.seed, options.examples
             say(text.in_a_line(f"{result.step}: {options.submission}"))
             show = board.line if colours else lambda check: say(text.line(check))
             run(grading, result, select=options.k, show=show, first=options.first.split(","))

@@ -376,7 +376,7 @@ def end(exchange: Exchange) -> Iterator[Violation]:
     last = exchange.requests[answered - 1] if 0 < answered <= asked else None
     may_close = last is not None and ends_as_it_likes(last)
     how = "a reset" if exchange.ended == "reset" else "the end of the stream"
-    if exchange.ended and answered < asked and due(exchange, answered):
+    if exchange.ended and answered < asked and due(exchange, answered) and not overrun(exchange, answered):
         yield Violation(
             "answered", line_of(exchange, answered), f"an answer to {what(exchange.requests[answered])}", f"{how} came"
         )
@@ -399,6 +399,13 @@ def ends_as_it_likes(request: Request) -> bool:
     """Whether the connection may end with the answer to this request, or stay open."""
     no_get = not request.version or request.method != b"GET"
     return request.free or request.either or no_get or len(request.head) + 4 > HEAD
+
+
+def overrun(exchange: Exchange, number: int) -> bool:
+    """Whether the client had sent more behind its last request: who closes with that unread resets, and what has not
+    been taken by then of the answer is lost; RFC 9112, section 9.6, asks for more than the contract."""
+    last = not exchange.long or exchange.requests[number].closes
+    return bool(exchange.ended == "reset" and last and (len(exchange.requests) > number + 1 or exchange.rest))
 
 
 def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:

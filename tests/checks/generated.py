@@ -44,7 +44,7 @@ class Broken(Exception):
     """An example has broken a rule, or is not answered to its end."""
 
     def __init__(self, violation: Violation):
-        super().__init__(violation.rule, violation.line)
+        super().__init__(f"expected {violation.expected}; saw {violation.saw}")
         self.violation = violation
 
 
@@ -79,11 +79,11 @@ def smallest(server: Server, examples: st.SearchStrategy[Example], play: Callabl
     )(given(examples)(again))
     try:
         seed(server.grading.seed)(run)()
-    except (Broken, Flaky):
-        tell(server, last[0], play)
+    except (Broken, Flaky) as error:
+        tell(server, last[0], play, f"{error.__cause__ or error}")
 
 
-def tell(server: Server, example: Example, play: Callable[[Server, Example], None]) -> None:
+def tell(server: Server, example: Example, play: Callable[[Server, Example], None], why: str) -> None:
     """Fail by this example, at the cost of the rule that it breaks."""
     server.begin_story()
     try:
@@ -92,7 +92,7 @@ def tell(server: Server, example: Example, play: Callable[[Server, Example], Non
         client = server.clients[-1]
         found = broken.violation
         server.fail(found.expected, found.saw, clients=[client], broken=found, look_at=questions.GENERATED)
-    server.notes.append("an example that failed once did not fail again, and is not counted")
+    server.notes.append(f"an example that failed once did not fail again, and is not counted: {why}")
 
 
 def converse(server: Server, pieces: Pieces, half_closed: bool = False, together: bool = False) -> None:
