@@ -77,6 +77,7 @@ def main():
     while not select.select([0], [], [], 0)[0]:
         sock = socket.socket()
         in_hand(sock)
+        sock.settimeout(1)  # a full backlog: then the standard input is looked at again
         try:
             sock.connect((host, int(port)))
             board[NUMBER] += 1  # odd: what follows is being changed
