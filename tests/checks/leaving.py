@@ -1,0 +1,203 @@
+"""Sections 2, 4 and 5 of the contract: nothing of a client that has left stays behind, however it left.
+
+All ways are played together, three times. Where nothing has grown, that is all. Where something has, each way is
+played apart, by slope: it is a leak if every further round of clients leaves more, until a pool would be full.
+A right server may make more threads, keep some, open a log: it does not go on doing so with each client.
+A socket of a client that has left has no such excuse, one is enough.
+"""
+
+from collections import Counter
+
+from grader.client import Client
+from grader.questions import Questions
+from grader.subject import Server
+from tests.checks import questions, ways
+from tests.checks.census import (
+    DESCRIPTORS,
+    GREENLETS,
+    PARENT,
+    SOCKETS,
+    TASKS,
+    WATCHED,
+    ZOMBIES,
+    client_sockets,
+    count_at_rest,
+    exceeds,
+)
+from tests.checks.ways import Way
+
+AT_ONCE = 40  # clients: every step but the first serves so many side by side
+EACH = 4  # clients a way, in each of the rounds of a first look: a leak of one in six shows
+ROUNDS, CLIENTS = 8, 30  # of which each must leave more than any before: pools have their ceilings
+DEAR_CLIENTS = 6
+OF_TEN = 0.1  # of all these clients leave something, at least
+EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
+TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
+
+
+class Leavers:
+    """Clients that leave a server, and what they leave behind. control: ways whose leaks are another line's."""
+
+    def __init__(self, server: Server, kinds: tuple[str, ...], at_once: int, control: tuple[Way, ...] = ()):
+        self.server = server
+        self.kinds = kinds
+        self.at_once = at_once
+        self.control = control
+        self.whose: dict[int, tuple[Way, Client]] = {}
+        self.goal = Counter[str]()
+
+    def round(self, these: list[Way]) -> None:
+        for way, crowd in ways.play(self.server, these, self.at_once):
+            self.whose |= {client.inode: (way, client) for client in crowd if client.inode}
+        if ZOMBIES in self.kinds or "processes" in self.kinds:
+            self.one_more()
+
+    def one_more(self) -> None:
+        """Some look after their dead only when the next client comes."""
+        if ZOMBIES in self.kinds:
+            self.server.settle(lambda: self.server.client_descriptors() == 0)
+            self.server.come_to_rest(turns=2)
+            self.server.serves(self.server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
+            self.server.leave()
+
+    def leave_nothing(self, these: tuple[Way, ...], look_at: Questions) -> None:
+        """Demand that nothing of these kinds stays behind of clients that leave in these ways."""
+        crowd = [way for way in these for _ in range(1 if way.dear else EACH)]
+        counts = []
+        self.server.did(f"{3 * len(crowd)} clients came, and left in {len(these)} ways")
+        for number in range(3):
+            self.round(crowd)
+            goal = min_of(counts) if counts else self.goal
+            counts.append(count_at_rest(self.server, goal, self.kinds, sure=number > 0))
+            if SOCKETS in self.kinds and (counts[-1][SOCKETS]):
+                if not number:
+                    counts[-1] = count_at_rest(self.server, goal, (SOCKETS,))
+                if counts[-1][SOCKETS]:
+                    self.socket_left(look_at)
+                    counts[-1][SOCKETS] = 0
+        grown = exceeds(counts[-1], min_of(counts), tuple(kind for kind in self.kinds if kind != SOCKETS))
+        if grown:
+            self.find_out(these, grown, look_at)
+
+    def socket_left(self, look_at: Questions) -> None:
+        """A socket of a client that has left is open, and the server is stuck: whose is it?"""
+        held = client_sockets(self.server)
+        if self.control:
+            before = {inode for _, _, inode in held}
+            self.round([way for way in self.control for _ in range(EACH * 3 if not way.dear else 2)])
+            count_at_rest(self.server, Counter({SOCKETS: len(before)}), (SOCKETS,))
+            if {inode for _, _, inode in client_sockets(self.server)} - before:
+                self.kinds = tuple(kind for kind in self.kinds if kind not in (SOCKETS, WATCHED))
+                return
+        way, first = next((self.whose[inode] for _, _, inode in held if inode in self.whose), (None, None))
+        same = [each for each in held if self.whose.get(each[2], (way, None))[0] == way]
+        told = f"clients {way.told}" if way else "clients had left"
+        pid, number, _ = same[0]
+        who = f" (the first: descriptor {number} of {self.process(pid)}" + (f", of {first.name})" if first else ")")
+        saw = f"{len(same)} {'socket' if len(same) < 2 else 'sockets'} still open after {told}{who}"
+        self.server.fail("no descriptor of a client that has left", saw, look_at=look_at)
+
+    def process(self, pid: int) -> str:
+        return "the main process" if pid == self.server.main else f"process {pid}"
+
+    def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
+        """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""
+        for some in (*((way,) for way in these), these):
+            clients, more = self.goes_on(some, grown)
+            others = [way for way in self.control if way not in some]
+            for kind in [kind for kind in more if others and self.goes_on(tuple(others), (kind,))[1]]:
+                del more[kind]
+                grown = tuple(each for each in grown if each != kind)
+            if more:
+                kind, count = max(more.items(), key=lambda pair: pair[1])
+                self.blame(some, clients, kind, count, look_at)
+            if not grown:
+                return
+
+    def goes_on(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> tuple[int, dict[str, int]]:
+        """How many clients came, and how many more there are of each kind that has grown with every round."""
+        crowd = [way for way in some for _ in range(max(1, (DEAR_CLIENTS if way.dear else CLIENTS) // len(some)))]
+        before = high = count_at_rest(self.server, Counter(), kinds, sure=False)
+        clients = 0
+        for _ in range(ROUNDS):
+            self.round(crowd)
+            clients += len(crowd)
+            now = count_at_rest(self.server, high, kinds)
+            kinds = exceeds(now, high, kinds)
+            if not kinds:
+                return clients, {}
+            high = now
+        more = {kind: high[kind] - before[kind] for kind in kinds}
+        return clients, {kind: count for kind, count in more.items() if count >= clients * OF_TEN}
+
+    def blame(self, some: tuple[Way, ...], clients: int, kind: str, count: int, look_at: Questions) -> None:
+        told = some[0].told if len(some) == 1 else f"left in {len(some)} ways"
+        self.server.told.clear()
+        self.server.did(f"{clients} clients had come and left, {ROUNDS} times {clients // ROUNDS}: they {told}")
+        expected = f"as many {kind} as before, once these clients have left"
+        saw = f"{count} {kind} more after {clients} clients {told}{self.examples(kind)}"
+        asks = {**look_at} if isinstance(look_at, dict) else {"": look_at}
+        if kind in (*TASKS, GREENLETS):
+            asks = {"": TASK_WORDS.format(kind)}
+        self.server.fail(expected, saw, look_at=asks)
+
+    def examples(self, kind: str) -> str:
+        """The descriptor of this kind that was made last, and who holds it."""
+        if kind not in DESCRIPTORS:
+            return ""
+        from tests.checks.census import kind_of
+
+        held = [
+            (number, pid, target)
+            for pid in self.server.living()
+            for number, target in self.server.launch.proc.descriptors(pid).items()
+            if kind_of(self.server, target) == kind
+        ]
+        if not held:
+            return ""
+        number, pid, target = max(held)
+        return f"; the last: descriptor {number} of {self.process(pid)}, {target.rpartition('/')[2] or target}"
+
+
+def min_of(counts: list[Counter[str]]) -> Counter[str]:
+    return Counter({kind: min(count[kind] for count in counts) for kind in set().union(*counts)})
+
+
+# The lines of the rubric
+
+
+def vanishing(server: Server, at_once: int = AT_ONCE) -> None:
+    """Clients that vanish before or in mid-request leave nothing behind."""
+    control = (ways.CLOSES, ways.LARGE) if server.long else (ways.SERVED[0],)
+    Leavers(server, EVERY, at_once, control).leave_nothing(ways.VANISHED, questions.LEFT)
+    if server.long:
+        Leavers(server, EVERY, at_once, ways.IDLE[:2]).leave_nothing(ways.SECOND_HEAD, questions.LEFT)
+
+
+def reset_in_answer(server: Server, at_once: int = AT_ONCE) -> None:
+    """Clients that leave in mid-answer, or before they have read it, leave nothing behind."""
+    these = ways.IN_ANSWER + ways.PIPELINED * server.long
+    Leavers(server, EVERY, at_once, (ways.CLOSES, ways.LARGE)).leave_nothing(these, questions.LEFT)
+
+
+def no_leak(server: Server, at_once: int = AT_ONCE, *, parent: bool = True) -> None:
+    """Served clients leave no descriptor behind. parent: False if another line is about those of the parent."""
+    kinds = (SOCKETS, *DESCRIPTORS, GREENLETS, WATCHED)
+    these = ways.SERVED + ways.LONG_SERVED * server.long
+    control = ways.IDLE[:1] if server.long else ()
+    Leavers(server, kinds, at_once, control).leave_nothing(these, questions.OPENED)
+
+
+def threads_return(server: Server) -> None:
+    """Threads end with their clients."""
+    Leavers(server, ("threads",), AT_ONCE).leave_nothing(ways.SERVED, "")
+
+
+def processes_return(server: Server) -> None:
+    """Processes end with their clients."""
+    Leavers(server, ("processes",), AT_ONCE).leave_nothing(ways.SERVED, "")
+
+
+def forgets_idle(server: Server, at_once: int = AT_ONCE) -> None:
+    """A client that closes is forgotten, idle or not."""
+    Leavers(server, EVERY, at_once).leave_nothing(ways.IDLE, questions.LEFT)
