@@ -2,13 +2,14 @@
 
 from collections import Counter
 
-from grader import lines, waiting
+from grader import lines
 from grader.subject import Server
 
 #: A client's connection, held by any process.
 SOCKETS = "sockets"
-DESCRIPTORS = ("files of the root", "pipes", "epolls and the like", "other sockets", "other files")
-PARENT = "descriptors of the parent"
+FILES = "files of the root"
+DESCRIPTORS = (FILES, "pipes", "epolls and the like", "other sockets", "other files")
+PARENT, CHILDREN = "descriptors of the parent", "descriptors of other processes"
 TASKS = ("threads", "processes")
 ZOMBIES, GREENLETS, WATCHED = "zombies", "greenlets", "entries of epoll"
 
@@ -30,7 +31,7 @@ def client_sockets(server: Server) -> list[tuple[int, int, int]]:
 
 def kind_of(server: Server, target: str) -> str:
     if target.startswith(f"{server.root.path}/"):
-        return "files of the root"
+        return FILES
     kinds = {"socket": "other sockets", "pipe": "pipes", "anon_inode": "epolls and the like"}
     return kinds.get(target.partition(":")[0], "other files")
 
@@ -48,6 +49,7 @@ def census(server: Server) -> Counter[str]:
     count[SOCKETS] = len(client_sockets(server))
     count["other sockets"] -= count[SOCKETS]
     count[PARENT] = server.descriptors()
+    count[CHILDREN] = sum(count[kind] for kind in (SOCKETS, *DESCRIPTORS)) - count[PARENT]
     count[ZOMBIES] = len(server.zombies())
     return count
 
@@ -68,10 +70,10 @@ def exceeds(now: Counter[str], goal: Counter[str], kinds: tuple[str, ...]) -> tu
     return tuple(kind for kind in kinds if now[kind] > goal[kind])
 
 
-def count_at_rest(server: Server, goal: Counter[str], kinds: tuple[str, ...], *, sure: bool = True) -> Counter[str]:
-    """Count when what was begun is done: when there is no more than `goal` has, or it is proven that there will be.
+def count_at_rest(server: Server, kinds: tuple[str, ...], goal: Counter[str] | None = None) -> Counter[str]:
+    """Count when what was begun is done: when there is no more than `goal` has, or it is proven that it stays so.
 
-    sure: wait as long as a verdict asks for, else only until the server has come to rest.
+    Without a goal only what the server has when it has come to rest, and no verdict.
     """
     now = Counter[str]()
 
@@ -81,13 +83,13 @@ def count_at_rest(server: Server, goal: Counter[str], kinds: tuple[str, ...], *,
         return not exceeds(now, goal, tuple(kind for kind in kinds if kind != GREENLETS))
 
     server.come_to_rest(turns=2)
-    if not sure:
-        server.settle(reached)
+    if goal is None:
+        now = census(server)
     elif not (outcome := server.until(reached, server.patience)):
         server.manners.caught = server.manners.caught or not (outcome.proven and server.prover.at_rest)
     if GREENLETS in kinds and has_greenlets(server):
         now[GREENLETS] = greenlets(server)
-        if sure and now[GREENLETS] > goal[GREENLETS]:
-            server.until(lambda: False, waiting.PATIENCE)  # a nap may end; who sleeps for good is proven to
+        if goal is not None and now[GREENLETS] > goal[GREENLETS]:
+            server.until(lambda: False, server.patience)  # a nap may end; who sleeps for good is proven to
             now[GREENLETS] = greenlets(server)
     return now

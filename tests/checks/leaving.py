@@ -11,9 +11,11 @@ from collections import Counter
 from grader.client import Client
 from grader.questions import Questions
 from grader.subject import Server
-from tests.checks import questions, ways
+from tests.checks import clients, questions, ways
 from tests.checks.census import (
+    CHILDREN,
     DESCRIPTORS,
+    FILES,
     GREENLETS,
     PARENT,
     SOCKETS,
@@ -23,13 +25,15 @@ from tests.checks.census import (
     client_sockets,
     count_at_rest,
     exceeds,
+    kind_of,
 )
 from tests.checks.ways import Way
 
 AT_ONCE = 40  # clients: every step but the first serves so many side by side
-EACH = 4  # clients a way, in each of the rounds of a first look: a leak of one in six shows
+EACH = 6  # clients a way, in each of the rounds of a first look, and fewer where each costs a process
 ROUNDS, CLIENTS = 8, 30  # of which each must leave more than any before: pools have their ceilings
-DEAR_CLIENTS = 6
+DEAR, DEAR_CLIENTS = 2, 6  # the same of those that cost much time
+FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
 OF_TEN = 0.1  # of all these clients leave something, at least
 EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
 TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
@@ -44,48 +48,47 @@ class Leavers:
         self.at_once = at_once
         self.control = control
         self.whose: dict[int, tuple[Way, Client]] = {}
-        self.goal = Counter[str]()
 
-    def round(self, these: list[Way]) -> None:
+    def play(self, these: list[Way]) -> None:
         for way, crowd in ways.play(self.server, these, self.at_once):
             self.whose |= {client.inode: (way, client) for client in crowd if client.inode}
-        if ZOMBIES in self.kinds or "processes" in self.kinds:
+
+    def round(self, these: list[Way]) -> None:
+        self.play(these)
+        if ZOMBIES in self.kinds or PARENT in self.kinds:
             self.one_more()
 
     def one_more(self) -> None:
         """Some look after their dead only when the next client comes."""
-        if ZOMBIES in self.kinds:
-            self.server.settle(lambda: self.server.client_descriptors() == 0)
-            self.server.come_to_rest(turns=2)
-            self.server.serves(self.server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
-            self.server.leave()
+        self.server.settle(lambda: self.server.client_descriptors() == 0)
+        self.server.come_to_rest(turns=2)
+        self.server.serves(self.server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
+        self.server.leave()
 
-    def leave_nothing(self, these: tuple[Way, ...], look_at: Questions) -> None:
+    def leave_nothing(self, these: tuple[Way, ...], look_at: Questions, each: int = EACH) -> None:
         """Demand that nothing of these kinds stays behind of clients that leave in these ways."""
-        crowd = [way for way in these for _ in range(1 if way.dear else EACH)]
-        counts = []
+        crowd = [way for way in these for _ in range(min(each, DEAR) if way.dear else each)]
         self.server.did(f"{3 * len(crowd)} clients came, and left in {len(these)} ways")
+        least = Counter[str]()
         for number in range(3):
             self.round(crowd)
-            goal = min_of(counts) if counts else self.goal
-            counts.append(count_at_rest(self.server, goal, self.kinds, sure=number > 0))
-            if SOCKETS in self.kinds and (counts[-1][SOCKETS]):
-                if not number:
-                    counts[-1] = count_at_rest(self.server, goal, (SOCKETS,))
-                if counts[-1][SOCKETS]:
-                    self.socket_left(look_at)
-                    counts[-1][SOCKETS] = 0
-        grown = exceeds(counts[-1], min_of(counts), tuple(kind for kind in self.kinds if kind != SOCKETS))
-        if grown:
+            now = count_at_rest(self.server, self.kinds, least if number else None)
+            if SOCKETS in self.kinds and now[SOCKETS]:
+                self.socket_left(look_at)
+            least = now & least if number else now
+            del least[SOCKETS]
+        if grown := exceeds(now, least, tuple(kind for kind in self.kinds if kind != SOCKETS)):
             self.find_out(these, grown, look_at)
 
     def socket_left(self, look_at: Questions) -> None:
         """A socket of a client that has left is open, and the server is stuck: whose is it?"""
+        if not count_at_rest(self.server, (SOCKETS,), Counter())[SOCKETS]:
+            return
         held = client_sockets(self.server)
         if self.control:
             before = {inode for _, _, inode in held}
             self.round([way for way in self.control for _ in range(EACH * 3 if not way.dear else 2)])
-            count_at_rest(self.server, Counter({SOCKETS: len(before)}), (SOCKETS,))
+            count_at_rest(self.server, (SOCKETS,), Counter({SOCKETS: len(before)}))
             if {inode for _, _, inode in client_sockets(self.server)} - before:
                 self.kinds = tuple(kind for kind in self.kinds if kind not in (SOCKETS, WATCHED))
                 return
@@ -103,39 +106,41 @@ class Leavers:
     def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
         """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""
         for some in (*((way,) for way in these), these):
-            clients, more = self.goes_on(some, grown)
+            came, more = self.goes_on(some, grown)
             others = [way for way in self.control if way not in some]
             for kind in [kind for kind in more if others and self.goes_on(tuple(others), (kind,))[1]]:
                 del more[kind]
                 grown = tuple(each for each in grown if each != kind)
             if more:
                 kind, count = max(more.items(), key=lambda pair: pair[1])
-                self.blame(some, clients, kind, count, look_at)
+                self.blame(some, came, kind, count, look_at)
             if not grown:
                 return
 
     def goes_on(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> tuple[int, dict[str, int]]:
         """How many clients came, and how many more there are of each kind that has grown with every round."""
         crowd = [way for way in some for _ in range(max(1, (DEAR_CLIENTS if way.dear else CLIENTS) // len(some)))]
-        before = high = count_at_rest(self.server, Counter(), kinds, sure=False)
-        clients = 0
+        before = high = count_at_rest(self.server, kinds)
+        came = 0
         for _ in range(ROUNDS):
             self.round(crowd)
-            clients += len(crowd)
-            now = count_at_rest(self.server, high, kinds)
+            came += len(crowd)
+            now = count_at_rest(self.server, kinds, high)
             kinds = exceeds(now, high, kinds)
             if not kinds:
-                return clients, {}
+                return came, {}
             high = now
         more = {kind: high[kind] - before[kind] for kind in kinds}
-        return clients, {kind: count for kind, count in more.items() if count >= clients * OF_TEN}
+        return came, {kind: count for kind, count in more.items() if count >= came * OF_TEN}
 
-    def blame(self, some: tuple[Way, ...], clients: int, kind: str, count: int, look_at: Questions) -> None:
+    def blame(self, some: tuple[Way, ...], came: int, kind: str, count: int, look_at: Questions) -> None:
         told = some[0].told if len(some) == 1 else f"left in {len(some)} ways"
         self.server.told.clear()
-        self.server.did(f"{clients} clients had come and left, {ROUNDS} times {clients // ROUNDS}: they {told}")
+        self.server.did(
+            f"{came} clients came and left, {came // ROUNDS} at a time, and what is left was counted: they {told}"
+        )
         expected = f"as many {kind} as before, once these clients have left"
-        saw = f"{count} {kind} more after {clients} clients {told}{self.examples(kind)}"
+        saw = f"{count} {kind} more after {came} clients {told}{self.examples(kind)}"
         asks = {**look_at} if isinstance(look_at, dict) else {"": look_at}
         if kind in (*TASKS, GREENLETS):
             asks = {"": TASK_WORDS.format(kind)}
@@ -143,24 +148,34 @@ class Leavers:
 
     def examples(self, kind: str) -> str:
         """The descriptor of this kind that was made last, and who holds it."""
-        if kind not in DESCRIPTORS:
-            return ""
-        from tests.checks.census import kind_of
-
+        main = self.server.main
         held = [
             (number, pid, target)
             for pid in self.server.living()
             for number, target in self.server.launch.proc.descriptors(pid).items()
-            if kind_of(self.server, target) == kind
+            if kind_of(self.server, target) == kind or kind == (PARENT if pid == main else CHILDREN)
         ]
         if not held:
             return ""
         number, pid, target = max(held)
-        return f"; the last: descriptor {number} of {self.process(pid)}, {target.rpartition('/')[2] or target}"
+        what = f"{target.rpartition('/')[2] or target}, one of the {kind_of(self.server, target)}"
+        return f"; the last: descriptor {number} of {self.process(pid)}, {what}"
 
 
-def min_of(counts: list[Counter[str]]) -> Counter[str]:
-    return Counter({kind: min(count[kind] for count in counts) for kind in set().union(*counts)})
+class AtOnce(Leavers):
+    """Clients that are all served while the parent is stopped (SIGSTOP): when it goes on, all children have died."""
+
+    def play(self, these: list[Way]) -> None:
+        crowd = clients.stalled(self.server, len(these))
+        asleep = [client for client, _, rest in crowd if self.server.holders(client) - {self.server.main}]
+        with self.server.stopped():
+            for client, _, rest in crowd:
+                client.send(rest)
+            self.server.settle(lambda: all(client.replies for client in asleep))
+            self.server.leave(*asleep)
+            self.server.settle(lambda: len(self.server.zombies()) >= len(these) - 1)
+        self.server.settle(lambda: all(client.replies for client in self.server.clients))
+        self.server.leave()
 
 
 # The lines of the rubric
@@ -182,7 +197,7 @@ def reset_in_answer(server: Server, at_once: int = AT_ONCE) -> None:
 
 def no_leak(server: Server, at_once: int = AT_ONCE, *, parent: bool = True) -> None:
     """Served clients leave no descriptor behind. parent: False if another line is about those of the parent."""
-    kinds = (SOCKETS, *DESCRIPTORS, GREENLETS, WATCHED)
+    kinds = (SOCKETS, *(DESCRIPTORS if parent else (FILES, CHILDREN)), GREENLETS, WATCHED)
     these = ways.SERVED + ways.LONG_SERVED * server.long
     control = ways.IDLE[:1] if server.long else ()
     Leavers(server, kinds, at_once, control).leave_nothing(these, questions.OPENED)
@@ -195,7 +210,43 @@ def threads_return(server: Server) -> None:
 
 def processes_return(server: Server) -> None:
     """Processes end with their clients."""
-    Leavers(server, ("processes",), AT_ONCE).leave_nothing(ways.SERVED, "")
+    Leavers(server, ("processes",), AT_ONCE).leave_nothing(ways.SERVED, "", each=2)
+
+
+TOGETHER = Way("were served and left while the parent was stopped (SIGSTOP)", lambda server: iter(()))
+
+
+def parent_descriptors(server: Server, count: int = 12) -> None:
+    """The parent's descriptors are back when the children are done."""
+    AtOnce(server, (PARENT,), count).leave_nothing((TOGETHER,), questions.OPENED, each=count)
+
+
+def zombies_in_a_row(server: Server, count: int = 30) -> None:
+    """Dead children do not pile up after clients in a row: a few may wait for the next client, not one each."""
+    these = (ways.SERVED[0], *ways.VANISHED[2:4])
+    dead = Leavers(server, (ZOMBIES,), 1)
+    server.did(f"{count} clients were served one after the other, then one more")
+    dead.round([ways.SERVED[0]] * count)
+    few_zombies(server)
+    dead.leave_nothing(these, questions.REAPED, each=3)
+
+
+def zombies_at_once(server: Server, count: int = 20) -> None:
+    """Dead children do not pile up after clients at once."""
+    dead = AtOnce(server, (ZOMBIES,), count)
+    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")
+    dead.round([TOGETHER] * count)
+    few_zombies(server)
+    dead.leave_nothing((TOGETHER,), questions.REAPED, each=count // 4)
+
+
+def few_zombies(server: Server) -> None:
+    server.must(
+        lambda: len(server.zombies()) <= FEW,
+        "at most a few zombies",
+        saw=lambda: f"{len(server.zombies())} zombies",
+        look_at=questions.REAPED,
+    )
 
 
 def forgets_idle(server: Server, at_once: int = AT_ONCE) -> None:
