@@ -66,30 +66,29 @@ def greenlets(server: Server) -> int:
     return sum(map(len, lines.ask(server.launch).greenlets.values()))
 
 
-def exceeds(now: Counter[str], goal: Counter[str], kinds: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(kind for kind in kinds if now[kind] > goal[kind])
+def exceeds(now: Counter[str], goal: dict[str, int]) -> tuple[str, ...]:
+    return tuple(kind for kind, most in goal.items() if now[kind] > most)
 
 
-def count_at_rest(server: Server, kinds: tuple[str, ...], goal: Counter[str] | None = None) -> Counter[str]:
-    """Count when what was begun is done: when there is no more than `goal` has, or it is proven that it stays so.
+def count_at_rest(server: Server, goal: dict[str, int]) -> Counter[str]:
+    """Count when what was begun is done, and there is no more than the goal says, or it is proven that it stays so.
 
-    Without a goal only what the server has when it has come to rest, and no verdict.
+    What the goal does not name is not waited for.
     """
     now = Counter[str]()
+    silent = {kind: most for kind, most in goal.items() if kind != GREENLETS}  # these are not asked for
 
     def reached() -> bool:
         now.clear()
         now.update(census(server))
-        return not exceeds(now, goal, tuple(kind for kind in kinds if kind != GREENLETS))
+        return not exceeds(now, silent)
 
     server.come_to_rest(turns=2)
-    if goal is None:
-        now = census(server)
-    elif not (outcome := server.until(reached, server.patience)):
+    if not (outcome := server.until(reached, server.patience)):
         server.manners.caught = server.manners.caught or not (outcome.proven and server.prover.at_rest)
-    if GREENLETS in kinds and has_greenlets(server):
+    if has_greenlets(server):
         now[GREENLETS] = greenlets(server)
-        if goal is not None and now[GREENLETS] > goal[GREENLETS]:
+        if now[GREENLETS] > goal.get(GREENLETS, now[GREENLETS]):
             server.until(lambda: False, server.patience)  # a nap may end; who sleeps for good is proven to
             now[GREENLETS] = greenlets(server)
     return now

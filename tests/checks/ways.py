@@ -51,7 +51,15 @@ def served(told: str, data: bytes, *, answers: int = 1, half_closes: bool = Fals
     return Way(f"had {told} and left when the answer was there", act, dear)
 
 
-def unfinished(told: str, data: bytes, bye: Callable[[Client], None], *, first: bytes = b"", half: bool = False) -> Way:
+def unfinished(
+    told: str,
+    data: bytes,
+    bye: Callable[[Client], None],
+    *,
+    first: bytes = b"",
+    half: bool = False,
+    dear: bool = False,
+) -> Way:
     """Leaves before its request is whole. first: a request that is answered before."""
 
     def act(server: Server) -> Iterator[State]:
@@ -68,7 +76,7 @@ def unfinished(told: str, data: bytes, bye: Callable[[Client], None], *, first: 
             yield lambda: taken(server, client)
         bye(client)
 
-    return Way(f"had {told} and {left(bye)}", act)
+    return Way(f"had {told} and {left(bye)}", act, dear)
 
 
 def unheard(bye: Callable[[Client], None], data: bytes) -> Way:
@@ -145,7 +153,7 @@ VANISHED = (
     unheard(RESET, b""),
     unheard(RESET, PAGE),
     unheard(CLOSED, b""),
-    unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET),
+    unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET, dear=True),
 )
 SECOND_HEAD = tuple(
     unfinished(f"been served, sent {len(HALF)} bytes of a second request", HALF, bye, first=PAGE)
@@ -181,6 +189,8 @@ def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[
             with server.stopped() if early else nullcontext():
                 left_so += side_by_side(server, these[at : at + size])
             server.leave()
+            if size == 1 and not server.settle(lambda: all(map(server.forgotten, left_so[-1][1]))):
+                return left_so  # it keeps this one, and serves nobody else
     return left_so
 
 
