@@ -1,8 +1,10 @@
 """What a server and all its processes have of each kind, and whether clients make it grow without end."""
 
 from collections import Counter
+from weakref import WeakSet
 
 from grader import lines
+from grader.launch import Launch
 from grader.subject import Server
 
 #: A client's connection, held by any process.
@@ -58,12 +60,20 @@ def has_greenlets(server: Server) -> bool:
     return "/greenlet/" in server.launch.proc.read(server.main, "maps")
 
 
+MUTE: WeakSet[Launch] = WeakSet()  # servers that do not answer: their main thread hears of no signal
+
+
 def greenlets(server: Server) -> int:
     """How many greenlets wait somewhere in the learner's program. Asking wakes the server; what it does then is
     to write this down and to go back to sleep."""
+    if server.launch in MUTE:
+        return 0
     for pid in server.living():
         (server.launch.lines / str(pid)).unlink(missing_ok=True)
-    return sum(map(len, lines.ask(server.launch).greenlets.values()))
+    found = lines.ask(server.launch)
+    if not (server.launch.lines / str(server.main)).exists():
+        MUTE.add(server.launch)
+    return sum(map(len, found.greenlets.values()))
 
 
 def exceeds(now: Counter[str], goal: dict[str, int]) -> tuple[str, ...]:

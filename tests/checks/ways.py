@@ -186,12 +186,19 @@ def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[
         these = [way for way in ways if way.before_accepted == early]
         size = 40 if early else at_once
         for at in range(0, len(these), size):
+            some = these[at : at + size]
+            server.did(f"{len(some)} came: they {list_of(some)}", again=True)
             with server.stopped() if early else nullcontext():
-                left_so += side_by_side(server, these[at : at + size])
+                crowd = side_by_side(server, some)
             server.leave()
-            if size == 1 and not server.settle(lambda: all(map(server.forgotten, left_so[-1][1]))):
+            left_so += crowd
+            if size == 1 and not server.settle(lambda crowd=crowd: all(map(server.forgotten, crowd[0][1]))):
                 return left_so  # it keeps this one, and serves nobody else
     return left_so
+
+
+def list_of(some: list[Way]) -> str:
+    return "; ".join(dict.fromkeys(way.told for way in some))
 
 
 def side_by_side(server: Server, ways: list[Way]) -> list[tuple[Way, list[Client]]]:
