@@ -83,8 +83,8 @@ def unheard(bye: Callable[[Client], None], data: bytes) -> Way:
     def act(server: Server) -> Iterator[State]:
         client = server.client(wait=False)
         client.send(data)
+        yield lambda: client.connected and not client.outbox
         bye(client)
-        yield from ()
 
     sent = "a whole request" if data else "nothing"
     return Way(f"had sent {sent} and {left(bye)} before they were accepted", act, before_accepted=True)
