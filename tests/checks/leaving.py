@@ -32,6 +32,7 @@ from tests.checks.ways import Way
 AT_ONCE = 40  # clients: every step but the first serves so many side by side
 EACH, FEWER = 6, 3  # clients a way, in each of the rounds of a first look; fewer where they cost more
 ROUNDS, CLIENTS = 8, 30  # of which each must leave more than any before: pools have their ceilings
+COST_A_PROCESS, PROCESSES = {"processes", ZOMBIES, PARENT, CHILDREN}, 12  # so many clients where these have grown
 DEAR, DEAR_CLIENTS = 2, 6  # the same of those that cost much time
 FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
 OF_TEN = 0.1  # of all these clients leave something, at least
@@ -120,6 +121,7 @@ class Leavers:
         self, some: tuple[Way, ...], kinds: tuple[str, ...], *, rounds: int = ROUNDS, clients: int = CLIENTS
     ) -> tuple[int, dict[str, int]]:
         """How many clients came, and how many more there are of each kind that has grown with every round."""
+        clients = min(clients, PROCESSES) if COST_A_PROCESS & {*kinds} else clients
         crowd = [way for way in some for _ in range(max(1, (DEAR_CLIENTS if way.dear else clients) // len(some)))]
         before = high = count_at_rest(self.server, {})
         came = 0
