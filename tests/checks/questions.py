@@ -102,6 +102,8 @@ LEFT = {
     "idle": "who hears that a client which asks for nothing more has left?",
 }
 
+REAPED = "who waits for a child that has ended, and for how many at a time?"
+
 # Where requests and answers begin and end
 
 ASSEMBLE = {

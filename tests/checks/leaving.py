@@ -1,0 +1,261 @@
+"""Sections 2, 4 and 5 of the contract: nothing of a client that has left stays behind, however it left.
+
+All ways are played together, three times. Where nothing has grown, that is all. Where something has, each way is
+played apart, by slope: it is a leak if every further round of clients leaves more, until a pool would be full.
+A right server may make more threads, keep some, open a log: it does not go on doing so with each client.
+A socket of a client that has left has no such excuse, one is enough.
+"""
+
+from collections import Counter
+
+from grader.client import Client
+from grader.questions import Questions
+from grader.subject import Server
+from tests.checks import clients, questions, ways
+from tests.checks.census import (
+    CHILDREN,
+    DESCRIPTORS,
+    FILES,
+    GREENLETS,
+    PARENT,
+    SOCKETS,
+    TASKS,
+    WATCHED,
+    ZOMBIES,
+    client_sockets,
+    count_at_rest,
+    exceeds,
+    kind_of,
+)
+from tests.checks.ways import Way
+
+AT_ONCE = 40  # clients: every step but the first serves so many side by side
+EACH, FEWER = 6, 3  # clients a way, in each of the rounds of a first look; fewer where they cost more
+ROUNDS, CLIENTS = 8, 30  # of which each must leave more than any before: pools have their ceilings
+COST_A_PROCESS, PROCESSES = {"processes", ZOMBIES, PARENT, CHILDREN}, 12  # so many clients where these have grown
+DEAR, DEAR_CLIENTS = 2, 6  # the same of those that cost much time
+FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
+OF_TEN = 0.1  # of all these clients leave something, at least
+EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
+TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
+
+
+class Leavers:
+    """Clients that leave a server, and what they leave behind. control: ways whose leaks are another line's."""
+
+    def __init__(self, server: Server, kinds: tuple[str, ...], at_once: int, control: tuple[Way, ...] = ()):
+        self.server = server
+        self.kinds = kinds
+        self.at_once = at_once
+        self.control = control
+        self.whose: dict[int, tuple[Way, Client]] = {}
+
+    def play(self, these: list[Way]) -> None:
+        for way, crowd in ways.play(self.server, these, self.at_once):
+            self.whose |= {client.inode: (way, client) for client in crowd if client.inode}
+
+    def round(self, these: list[Way]) -> None:
+        self.play(these)
+        if ZOMBIES in self.kinds or PARENT in self.kinds:
+            self.one_more()
+
+    def one_more(self) -> None:
+        """Some look after their dead only when the next client comes."""
+        self.server.settle(lambda: self.server.client_descriptors() == 0)
+        self.server.come_to_rest(turns=2)
+        self.server.serves(self.server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
+        self.server.leave()
+
+    def leave_nothing(self, these: tuple[Way, ...], look_at: Questions, each: int = EACH) -> None:
+        """Demand that nothing of these kinds stays behind of clients that leave in these ways."""
+        crowd = [way for way in these for _ in range(min(each, DEAR) if way.dear else each)]
+        self.server.did(f"clients came and left in {len(these)} ways, more than {2 * len(crowd)} of them")
+        self.server.did("")
+        least = Counter[str]()
+        for number in range(3):
+            # The first time is for what is opened when it is first needed, and for as many as a pool may need.
+            self.round(list(these) if number == 0 and self.at_once == 1 else crowd)
+            goal = {kind: least[kind] for kind in self.kinds if number and kind != SOCKETS}
+            now = count_at_rest(self.server, goal | dict.fromkeys({SOCKETS} & {*self.kinds}, 0))
+            if SOCKETS in self.kinds and now[SOCKETS]:
+                self.socket_left(look_at)
+            least = now & least if number else now
+        if grown := exceeds(now, goal):
+            self.find_out(these, grown, look_at)
+
+    def socket_left(self, look_at: Questions) -> None:
+        """A socket of a client that has left is open, and the server is stuck: whose is it?"""
+        held = client_sockets(self.server)
+        if self.control:
+            before = {inode for _, _, inode in held}
+            self.round([way for way in self.control for _ in range(EACH * 3 if not way.dear else 2)])
+            count_at_rest(self.server, {SOCKETS: len(before)})
+            if {inode for _, _, inode in client_sockets(self.server)} - before:
+                self.kinds = tuple(kind for kind in self.kinds if kind not in (SOCKETS, WATCHED))
+                return
+        way, first = next((self.whose[inode] for _, _, inode in held if inode in self.whose), (None, None))
+        same = [each for each in held if self.whose.get(each[2], (way, None))[0] == way]
+        told = f"clients {way.told}" if way else "clients had left"
+        pid, number, _ = same[0]
+        self.server.told.clear()
+        self.server.did(f"clients came, and {way.told if way else 'left'}")
+        who = f" (the first: descriptor {number} of {self.process(pid)}" + (f", of {first.name})" if first else ")")
+        saw = f"{len(same)} {'socket' if len(same) < 2 else 'sockets'} still open after {told}{who}"
+        self.server.fail("no descriptor of a client that has left", saw, look_at=look_at)
+
+    def process(self, pid: int) -> str:
+        return "the main process" if pid == self.server.main else f"process {pid}"
+
+    def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
+        """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""
+        if self.control:
+            excused = self.goes_on(self.control, grown, rounds=3, clients=12)[1]
+            grown = tuple(kind for kind in grown if kind not in excused)
+        for some in (*((way,) for way in these), these):
+            came, more = self.goes_on(some, grown) if grown else (0, {})
+            if more:
+                kind, count = max(more.items(), key=lambda pair: pair[1])
+                self.blame(some, came, kind, count, look_at)
+
+    def goes_on(
+        self, some: tuple[Way, ...], kinds: tuple[str, ...], *, rounds: int = ROUNDS, clients: int = CLIENTS
+    ) -> tuple[int, dict[str, int]]:
+        """How many clients came, and how many more there are of each kind that has grown with every round."""
+        clients = min(clients, PROCESSES) if COST_A_PROCESS & {*kinds} else clients
+        crowd = [way for way in some for _ in range(max(1, (DEAR_CLIENTS if way.dear else clients) // len(some)))]
+        before = high = count_at_rest(self.server, {})
+        came = 0
+        for _ in range(rounds):
+            self.round(crowd)
+            came += len(crowd)
+            goal = {kind: high[kind] for kind in kinds}
+            now = count_at_rest(self.server, goal)
+            kinds = exceeds(now, goal)
+            if not kinds:
+                return came, {}
+            high = now
+        more = {kind: high[kind] - before[kind] for kind in kinds}
+        return came, {kind: count for kind, count in more.items() if count >= came * OF_TEN}
+
+    def blame(self, some: tuple[Way, ...], came: int, kind: str, count: int, look_at: Questions) -> None:
+        told = some[0].told if len(some) == 1 else f"left in {len(some)} ways"
+        self.server.told.clear()
+        self.server.did(
+            f"{came} clients came and left, {came // ROUNDS} at a time, and what is left was counted: they {told}"
+        )
+        expected = f"as many {kind} as before, once these clients have left"
+        saw = f"{count} {kind} more after {came} clients {told}{self.examples(kind)}"
+        asks = {**look_at} if isinstance(look_at, dict) else {"": look_at}
+        if kind in (*TASKS, GREENLETS):
+            asks = {"": TASK_WORDS.format(kind)}
+        self.server.fail(expected, saw, look_at=asks)
+
+    def examples(self, kind: str) -> str:
+        """The descriptor of this kind that was made last, and who holds it."""
+        main = self.server.main
+        held = [
+            (number, pid, target)
+            for pid in self.server.living()
+            for number, target in self.server.launch.proc.descriptors(pid).items()
+            if kind_of(self.server, target) == kind or kind == (PARENT if pid == main else CHILDREN)
+        ]
+        if not held:
+            return ""
+        number, pid, target = max(held)
+        what = f"{target.rpartition('/')[2] or target}, one of the {kind_of(self.server, target)}"
+        return f"; the last: descriptor {number} of {self.process(pid)}, {what}"
+
+
+class AtOnce(Leavers):
+    """Clients that are all served while the parent is stopped (SIGSTOP): when it goes on, all children have died."""
+
+    die = True
+
+    def play(self, these: list[Way]) -> None:
+        crowd = clients.stalled(self.server, len(these))
+        asleep = [client for client, _, rest in crowd if self.server.holders(client) - {self.server.main}]
+        with self.server.stopped():
+            for client, _, rest in crowd:
+                client.send(rest)
+            self.server.settle(lambda: all(client.replies for client in asleep))
+            self.server.leave(*asleep)
+            if self.die:  # in a pool they do not
+                self.die = self.server.comes(lambda: len(self.server.zombies()) >= len(these) - 1, 1)
+        self.server.settle(lambda: all(client.replies for client in self.server.clients))
+        self.server.leave()
+
+
+# The lines of the rubric
+
+
+def vanishing(server: Server, at_once: int = AT_ONCE, each: int = EACH) -> None:
+    """Clients that vanish before or in mid-request leave nothing behind."""
+    control = (ways.CLOSES, ways.LARGE) if server.long else (ways.SERVED[0],)
+    Leavers(server, EVERY, at_once, control).leave_nothing(ways.VANISHED, questions.LEFT, each)
+    if server.long:
+        Leavers(server, EVERY, at_once, ways.IDLE[:2]).leave_nothing(ways.SECOND_HEAD, questions.LEFT)
+
+
+def reset_in_answer(server: Server, at_once: int = AT_ONCE, each: int = EACH) -> None:
+    """Clients that leave in mid-answer, or before they have read it, leave nothing behind."""
+    these = ways.IN_ANSWER + ways.PIPELINED * server.long
+    Leavers(server, EVERY, at_once, (ways.CLOSES, ways.LARGE)).leave_nothing(these, questions.LEFT, each)
+
+
+def no_leak(server: Server, at_once: int = AT_ONCE, each: int = EACH, *, parent: bool = True) -> None:
+    """Served clients leave no descriptor behind. parent: False if another line is about those of the parent."""
+    kinds = (SOCKETS, *(DESCRIPTORS if parent else (FILES, CHILDREN)), GREENLETS, WATCHED)
+    these = ways.SERVED + ways.LONG_SERVED * server.long
+    control = ways.IDLE[:1] if server.long else ()
+    Leavers(server, kinds, at_once, control).leave_nothing(these, questions.OPENED, each)
+
+
+def threads_return(server: Server) -> None:
+    """Threads end with their clients."""
+    Leavers(server, ("threads",), AT_ONCE).leave_nothing(ways.SERVED, "")
+
+
+def processes_return(server: Server) -> None:
+    """Processes end with their clients."""
+    Leavers(server, ("processes",), AT_ONCE).leave_nothing(ways.SERVED, "", each=2)
+
+
+TOGETHER = Way("were served and left while the parent was stopped (SIGSTOP)", lambda server: iter(()))
+
+
+def parent_descriptors(server: Server, count: int = 12) -> None:
+    """The parent's descriptors are back when the children are done."""
+    AtOnce(server, (PARENT,), count).leave_nothing((TOGETHER,), questions.OPENED, each=count)
+
+
+def zombies_in_a_row(server: Server, count: int = 30) -> None:
+    """Dead children do not pile up after clients in a row: a few may wait for the next client, not one each."""
+    these = (ways.SERVED[0], *ways.VANISHED[2:4])
+    dead = Leavers(server, (ZOMBIES,), 1)
+    server.did(f"{count} clients were served one after the other, then one more")
+    dead.round([ways.SERVED[0]] * count)
+    few_zombies(server)
+    dead.leave_nothing(these, questions.REAPED, each=3)
+
+
+def zombies_at_once(server: Server, count: int = 20) -> None:
+    """Dead children do not pile up after clients at once."""
+    dead = AtOnce(server, (ZOMBIES,), count)
+    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")
+    dead.round([TOGETHER] * count)
+    few_zombies(server)
+    dead.leave_nothing((TOGETHER,), questions.REAPED, each=count // 4)
+
+
+def few_zombies(server: Server) -> None:
+    server.must(
+        lambda: len(server.zombies()) <= FEW,
+        "at most a few zombies",
+        saw=lambda: f"{len(server.zombies())} zombies",
+        look_at=questions.REAPED,
+    )
+
+
+def forgets_idle(server: Server, at_once: int = AT_ONCE) -> None:
+    """A client that closes is forgotten, idle or not."""
+    Leavers(server, EVERY, at_once).leave_nothing(ways.IDLE, questions.LEFT)

@@ -1,0 +1,219 @@
+"""The ways in which a client may leave: what one client does, told once.
+
+A way is a generator: it yields the states that make it sharper, and goes on when they hold, or when the server has
+come to rest without. So many clients do the same side by side, or, in step 1, one after the other.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from grader.client import Client, request
+from grader.subject import Server
+
+TINY = 4096  # bytes: the window of a slow reader
+State = Callable[[], object]
+PAGE = request("/page1.txt")
+HALF = PAGE[:-9]
+CLOSED, RESET = Client.close, Client.reset
+
+
+@dataclass(frozen=True)
+class Way:
+    """`told`: what became of one who left so. `dear`: it costs much time, so few do it."""
+
+    told: str
+    act: Callable[[Server], Iterator[State]]
+    dear: bool = False
+    before_accepted: bool = False
+
+
+def left(bye: Callable[[Client], None]) -> str:
+    return f"left by a {bye.__name__}"
+
+
+def taken(server: Server, client: Client) -> bool:
+    """Whether the server has accepted this client, and read what has come. (Facts.has_read waits for TCP to have
+    acknowledged it, which for a second head takes 40 ms.)"""
+    row = server.row(client)
+    return bool(client.ended) or (row is not None and row.inode != 0 and row.unread == 0)
+
+
+def served(told: str, data: bytes, *, answers: int = 1, half_closes: bool = False, dear: bool = False) -> Way:
+    def act(server: Server) -> Iterator[State]:
+        client = server.client()
+        client.send(data)
+        if half_closes:
+            client.half_close()
+        yield lambda: len(client.replies) >= answers or client.ended or client.malformed
+        client.close()
+
+    return Way(f"had {told} and left when the answer was there", act, dear)
+
+
+def unfinished(
+    told: str,
+    data: bytes,
+    bye: Callable[[Client], None],
+    *,
+    first: bytes = b"",
+    half: bool = False,
+    dear: bool = False,
+) -> Way:
+    """Leaves before its request is whole. first: a request that is answered before."""
+
+    def act(server: Server) -> Iterator[State]:
+        client = server.client()
+        if first:
+            client.send(first)
+            yield lambda: client.replies or client.ended
+        if data:
+            client.send(data)
+        if half:
+            client.half_close()
+            yield lambda: client.ended
+        else:
+            yield lambda: taken(server, client)
+        bye(client)
+
+    return Way(f"had {told} and {left(bye)}", act, dear)
+
+
+def unheard(bye: Callable[[Client], None], data: bytes) -> Way:
+    def act(server: Server) -> Iterator[State]:
+        client = server.client(wait=False)
+        client.send(data)
+        yield lambda: client.connected and not client.outbox
+        bye(client)
+
+    sent = "a whole request" if data else "nothing"
+    return Way(f"had sent {sent} and {left(bye)} before they were accepted", act, before_accepted=True)
+
+
+def unread(told: str, data: bytes, bye: Callable[[Client], None]) -> Way:
+    def act(server: Server) -> Iterator[State]:
+        client = server.client()
+        client.stop_reading()
+        client.send(data)
+        bye(client)
+        yield from ()
+
+    return Way(f"had {told} and {left(bye)} at once, without reading: in mid-answer, perhaps", act)
+
+
+def stuck(bye: Callable[[Client], None], *, half: bool = False, more: bytes = b"") -> Way:
+    """half: ends its sending side first, so that a reset is told as EPIPE and not as ECONNRESET."""
+
+    def act(server: Server) -> Iterator[State]:
+        server.root.big  # noqa: B018 - writes the file
+        client = server.client(window=TINY)
+        client.stop_reading()
+        client.send(request("/big.bin") + more)
+        yield lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1
+        yield REST  # a send that is under way takes more and more while its client reads
+        if half:
+            client.half_close()
+            yield REST
+        bye(client)
+
+    first = ", ended the sending side" if half else ", asked for more" if more else ""
+    return Way(f"had asked for a file of several MiB{first} and {left(bye)} in mid-answer", act, dear=True)
+
+
+def REST() -> bool:
+    """A state without a condition: it is waited for until the server has come to rest."""
+    return True
+
+
+SERVED = (
+    served("asked for a file", PAGE),
+    served("asked for an empty file", request("/empty.txt")),
+    served("asked for a file that is not there", request("/nope.txt")),
+    served("asked for a folder", request("/sub")),
+    served("asked for the index of a folder", request("/sub/")),
+    served("asked with another method", request("/page1.txt", method="DELETE")),
+    served("sent no HTTP", b"HELLO\r\n\r\n"),
+    served("asked for a file, ended the sending side", PAGE, half_closes=True),
+    served("asked by HTTP/1.0", request("/page1.txt", version="1.0")),
+    served("asked for a file of 3 MiB", request("/large.bin"), dear=True),
+)
+CLOSES = served("asked for a file, with `Connection: close`,", request("/page2.txt", headers=("Connection: close",)))
+LARGE = SERVED[-1]
+LONG_SERVED = (
+    CLOSES,
+    served("sent 100 requests in one piece", PAGE * 100, answers=100, dear=True),
+)
+VANISHED = (
+    unfinished("sent 0 bytes", b"", CLOSED),
+    unfinished("sent 0 bytes", b"", RESET),
+    unfinished(f"sent {len(HALF)} bytes", HALF, CLOSED),
+    unfinished(f"sent {len(HALF)} bytes", HALF, RESET),
+    unfinished(f"sent {len(HALF)} bytes, ended the sending side", HALF, CLOSED, half=True),
+    unfinished("sent 0 bytes, ended the sending side", b"", CLOSED, half=True),
+    unheard(RESET, b""),
+    unheard(RESET, PAGE),
+    unheard(CLOSED, b""),
+    unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET, dear=True),
+)
+SECOND_HEAD = tuple(
+    unfinished(f"been served, sent {len(HALF)} bytes of a second request", HALF, bye, first=PAGE)
+    for bye in (CLOSED, RESET)
+)
+IDLE = (
+    unfinished("been served, was idle", b"", CLOSED, first=PAGE),
+    unfinished("been served, was idle", b"", RESET, first=PAGE),
+    unfinished("been served, was idle, ended the sending side", b"", CLOSED, first=PAGE, half=True),
+    unfinished("been told that a file is not there, was idle", b"", CLOSED, first=request("/nope.txt")),
+)
+IN_ANSWER = (
+    unread("asked for a file", PAGE, CLOSED),
+    unread("asked for a file", PAGE, RESET),
+    stuck(RESET),
+    stuck(RESET, half=True),
+    stuck(CLOSED),
+)
+PIPELINED = (
+    unread("sent 5 requests in one piece", PAGE * 5, CLOSED),
+    unread("sent 5 requests in one piece", PAGE * 5, RESET),
+    stuck(RESET, more=PAGE * 2),
+)
+
+
+def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[Client]]]:
+    """One client for each of these ways, so many side by side. Returns who left in which way."""
+    left_so: list[tuple[Way, list[Client]]] = []
+    for early in (False, True):
+        these = [way for way in ways if way.before_accepted == early]
+        size = 40 if early else at_once
+        for at in range(0, len(these), size):
+            some = these[at : at + size]
+            server.did(f"{len(some)} came: they {list_of(some)}", again=True)
+            with server.stopped() if early else nullcontext():
+                crowd = side_by_side(server, some)
+            server.leave()
+            left_so += crowd
+            if size == 1 and not server.settle(lambda crowd=crowd: all(map(server.forgotten, crowd[0][1]))):
+                return left_so  # it keeps this one, and serves nobody else
+    return left_so
+
+
+def list_of(some: list[Way]) -> str:
+    return "; ".join(dict.fromkeys(way.told for way in some))
+
+
+def side_by_side(server: Server, ways: list[Way]) -> list[tuple[Way, list[Client]]]:
+    left_so, going = [], []
+    for way in ways:
+        already = len(server.clients)
+        act = way.act(server)
+        state = next(act, None)
+        left_so.append((way, server.clients[already:]))
+        going.append((act, state))
+    while going := [(act, state) for act, state in going if state is not None]:
+        states = [state for _, state in going]
+        server.settle(lambda states=states: all(state() for state in states))
+        if REST in states:
+            server.come_to_rest(turns=2)
+        server.rows()  # so that it is known whose a socket was that is left
+        going = [(act, next(act, None)) for act, _ in going]
+    return left_so
