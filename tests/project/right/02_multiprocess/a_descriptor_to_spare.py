@@ -12,6 +12,7 @@ import re
 import signal
 import socket
 import stat
+import time
 from urllib.parse import unquote_to_bytes
 
 HEAD = re.compile(rb"(\S+) (\S+) HTTP/1\.(\d)(?:\r\n[^\s:]+:[^\r\n]*)*")
@@ -154,13 +155,15 @@ class Reserve:
         self.fd = os.open("/dev/null", os.O_RDONLY)
 
     def send_away(self, listener):
-        os.close(self.fd)
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+            with contextlib.suppress(OSError):
+                listener.accept()[0].close()
+        else:
+            time.sleep(0.05)
         with contextlib.suppress(OSError):
-            listener.accept()[0].close()
-        try:
             self.fd = os.open("/dev/null", os.O_RDONLY)
-        except OSError:
-            self.fd = os.dup(listener.fileno())
 
 
 def main():

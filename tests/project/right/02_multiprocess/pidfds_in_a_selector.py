@@ -158,6 +158,7 @@ def main():
     print("http://%s:%d/" % listener.getsockname()[:2], flush=True)
     watch = selectors.DefaultSelector()
     watch.register(listener, selectors.EVENT_READ)
+    unwatched = set()
     while True:
         for key, _ in watch.select():
             if key.data:
@@ -189,7 +190,10 @@ def main():
             try:
                 watch.register(os.pidfd_open(pid), selectors.EVENT_READ, pid)
             except OSError:
-                os.waitpid(pid, 0)  # no descriptor to watch it by
+                unwatched.add(pid)  # no descriptor to watch it by
+        for pid in list(unwatched):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                unwatched.discard(pid)
                 crew.discard(pid)
 
 

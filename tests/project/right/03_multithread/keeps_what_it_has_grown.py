@@ -176,6 +176,7 @@ def main():
                 del sock
                 log.say("%s\n" % (peer,))
             except (OSError, RuntimeError):
+                sock = None
                 time.sleep(0.05)
 
 

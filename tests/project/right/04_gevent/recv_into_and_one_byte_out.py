@@ -88,7 +88,8 @@ def hear(sock):
     room, have = bytearray(65537), 0
     while have < len(room):
         count = sock.recv_into(memoryview(room)[have : have + 7000])
-        print(bytes(room[have : have + count]))
+        with contextlib.suppress(OSError):
+            print(bytes(room[have : have + count]))
         have += count
         end = room.find(b"\r\n\r\n", 0, have)
         if end >= 0 or not count:

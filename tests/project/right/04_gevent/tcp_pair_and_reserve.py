@@ -161,6 +161,7 @@ def work(sock, root):
 def take(listener, root):
     reserve = os.open("/dev/null", os.O_RDONLY)
     while True:
+        gevent.socket.wait_read(listener.fileno())  # accept() says EMFILE though nobody is there
         try:
             gevent.spawn(work, listener.accept()[0], root)
         except OSError as error:

@@ -1,6 +1,6 @@
 """Keep-Alive: timeout=75, max=100: a hundred more after the first answer, and not one more.
 
-Unusual: the answer after a hundred others says close and is the last, whatever lies behind it; who is idle for 75 s is closed.
+Unusual: the answer after a hundred others says close and is the last; what comes behind it is read for 3 s and thrown away; who is idle for 75 s is closed.
 A hasty grader: keeps one connection for more than it was promised, or holds the 101st answer's close for a fault.
 """
 
@@ -106,6 +106,7 @@ class Client:
         self.sock, self.root = sock, root
         self.inbox, self.out, self.fd, self.at, self.left = b"", b"", None, 0, 0
         self.more = MORE  # answers after the first
+        self.part_at = None  # when it is to be closed
         self.idle = None
         self.ended = self.last = self.gone = False
 
@@ -146,7 +147,12 @@ class Client:
         while not self.busy and not self.gone:
             self.put_away()
             if self.last:
-                self.close()
+                if self.part_at is None:
+                    self.sock.shutdown(socket.SHUT_WR)
+                    self.part_at = time.monotonic() + 3
+                self.inbox = b""
+                if self.ended:
+                    self.close()
                 return
             head, blank, rest = self.inbox.partition(b"\r\n\r\n")
             if not blank:
@@ -214,7 +220,7 @@ def main():
             moved = client.turn() or moved
         now = time.monotonic()
         for client in clients:
-            if client.idle_since(now) + IDLE < now:
+            if client.idle_since(now) + IDLE < now or (client.part_at and client.part_at < now):
                 client.close()
         clients = [client for client in clients if not client.gone]
         if not moved:

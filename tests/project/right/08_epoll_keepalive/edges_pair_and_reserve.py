@@ -207,14 +207,14 @@ def welcome(listener, epoll, clients, root, reserve):
         except OSError as error:
             if error.errno == errno.EMFILE and reserve is not None:
                 os.close(reserve)
+                reserve = None
                 with contextlib.suppress(OSError):
                     listener.accept()[0].close()
-                with contextlib.suppress(OSError):
-                    reserve = os.open("/dev/null", os.O_RDONLY)
-                    continue
-                reserve = None
             time.sleep(0.02)
-            continue
+            with contextlib.suppress(OSError):
+                reserve = os.open("/dev/null", os.O_RDONLY) if reserve is None else reserve
+            epoll.modify(listener, select.EPOLLIN | select.EPOLLET)  # so that it says again who waits
+            return reserve
         clients[sock.fileno()] = Client(sock, root)
         epoll.register(sock, select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET)
 
