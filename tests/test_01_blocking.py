@@ -1,6 +1,7 @@
 """Step 1: one process, one thread, one client at a time."""
 
 from tests.checks import watchers
+from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.ALONE
@@ -37,9 +38,9 @@ line("strict", 3)
 line("library", 1)
 line("half_close", 2)
 line("slow_reader", 2)
-line("vanishing", 2, each=1)
-line("reset_in_answer", 2)
-line("no_leak", 1)
+line("vanishing", 2, at_once=1, each=FEWER)
+line("reset_in_answer", 2, at_once=1, each=FEWER)
+line("no_leak", 1, at_once=1, each=FEWER)
 line("patience", 1, alone=True)
 line("command_line", 1)
 line("signals", 2)

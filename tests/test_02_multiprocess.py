@@ -1,6 +1,7 @@
 """Step 2: every client by a process of its own."""
 
 from tests.checks import watchers
+from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_CHILDREN
@@ -42,9 +43,9 @@ line("strict", 3)
 line("library", 1)
 line("half_close", 2)
 line("slow_reader", 2)
-line("vanishing", 2)
-line("reset_in_answer", 2)
-line("no_leak", 1)
+line("vanishing", 2, each=FEWER)
+line("reset_in_answer", 2, each=FEWER)
+line("no_leak", 1, each=FEWER, parent=False)
 line("patience", 1)
 line("command_line", 1)
 line("signals", 2)

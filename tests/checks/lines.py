@@ -17,6 +17,7 @@ from tests.checks import (
     flood,
     framing,
     generated,
+    leaving,
     life,
     long,
     model,
@@ -136,15 +137,15 @@ LINES = {
     ),
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
-        clients.vanish,
+        leaving.vanishing,
     ),
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
-        clients.reset_in_answer,
+        leaving.reset_in_answer,
     ),
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
-        clients.nothing_piles_up,
+        leaving.no_leak,
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
@@ -196,25 +197,25 @@ LINES = {
     ),
     "parent_descriptors": Line(
         "The parent's descriptors are back when the children are done.",
-        model.descriptors_return,
+        leaving.parent_descriptors,
     ),
     "zombies_in_a_row": Line(
         "Dead children do not pile up after 30 clients in a row.",
-        model.zombies_in_a_row,
+        leaving.zombies_in_a_row,
     ),
     "zombies_at_once": Line(
         "Dead children do not pile up after 20 clients at once.",
-        model.zombies_at_once,
+        leaving.zombies_at_once,
     ),
     "processes_return": Line(
         "Processes end with their clients.",
-        model.processes_return,
+        leaving.processes_return,
     ),
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
         model.own_threads,
     ),
-    "threads_return": Line("Threads end with their clients.", model.threads_return),
+    "threads_return": Line("Threads end with their clients.", leaving.threads_return),
     "descriptors_run_out": Line(
         "It lives through a flood that takes all its descriptors, without spinning, and serves again.",
         beside.descriptors_run_out,
@@ -276,7 +277,7 @@ LINES = {
     ),
     "forgets_idle": Line(
         "A client that leaves an idle connection is forgotten.",
-        long.forgets_idle,
+        leaving.forgets_idle,
     ),
     "idle_ends": Line(
         "Idle long connections are closed after the time-out that the server states.",

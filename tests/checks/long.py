@@ -279,17 +279,6 @@ def pipelined_slowly_read(server: Server) -> None:
         asked(server, client, target, questions.QUEUE)
 
 
-def forgets_idle(server: Server, count: int = 10) -> None:
-    server.did(f"{count} clients were served and stayed; then half of them closed and half reset")
-    crowd = [server.ask("/page1.txt") for _ in range(count)]
-    for client in crowd:
-        asked(server, client, "/page1.txt")
-    for number, client in enumerate(crowd):
-        (Client.close if number % 2 else Client.reset)(client)
-    server.leave()
-    clients.released(server, crowd, "idle clients had left")
-
-
 def idle_crowd(server: Server, count: int) -> None:
     server.did(f"{count} clients were served and stayed connected")
     crowd = []

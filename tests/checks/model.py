@@ -147,94 +147,6 @@ def holders_text(server: Server, client: Client) -> str:
     return " and ".join(names) or "no process"
 
 
-def descriptors_return(server: Server, count: int = 30) -> None:
-    server.get("/page1.txt")
-    server.get("/page1.txt")
-    server.settle(lambda: server.client_descriptors() == 0)
-    server.come_to_rest()
-    before, kinds, processes = server.descriptors(), server.descriptor_kinds(), len(server.living())
-    server.did(f"{count} clients stalled at once and were then served")
-    crowd = clients.stalled(server, count)
-    for client, _, rest in crowd:
-        client.send(rest)
-    for client, target, _ in crowd:
-        server.serves(client, target)
-    server.leave()
-    clients.one_more(server, processes)
-    server.must(
-        lambda: server.descriptors() <= before + FEW,
-        f"the parent's descriptors are back at about {before}",
-        saw=lambda: clients.more_descriptors(server, kinds),
-        look_at="what did the parent open for each client, and when does it close it?",
-    )
-
-
-def zombies_in_a_row(server: Server, count: int = 30) -> None:
-    server.did(f"{count} clients were served one after the other")
-    server.get("/page1.txt")
-    server.settle(lambda: server.client_descriptors() == 0)
-    processes = len(server.living())
-    for _ in range(count):
-        server.get("/page1.txt")
-    clients.one_more(server, processes)
-    few_zombies(server)
-
-
-def few_zombies(server: Server) -> None:
-    server.must(
-        lambda: len(server.zombies()) <= FEW,
-        "at most a few zombies",
-        saw=lambda: f"{len(server.zombies())} zombies",
-        look_at="who waits for a child that has ended, and for how many at a time?",
-    )
-
-
-def stops_growing(server: Server, measure: Callable[[], int], serve: Callable[[], None], what: str) -> None:
-    """A pool may grow to its ceiling and keep what it has; only a growth without end is wrong."""
-    before = 0
-    for _ in range(8):
-        serve()
-        server.settle(lambda goal=before or FEW: measure() <= goal)
-        now = measure()
-        if before and now < before + FEW:
-            return
-        before = now
-    look_at = f"what does one of these {what} do once its client has been served, or has left?"
-    server.fail(f"{what} end with their clients", f"{before} {what} live on", look_at=look_at)
-
-
-def processes_return(server: Server, wave: int = 10) -> None:
-    server.did(f"clients were served one after the other, {wave} at a time, and the living processes counted")
-
-    def serve() -> None:
-        for _ in range(wave):
-            server.get("/page1.txt")
-
-    stops_growing(server, lambda: len(server.living()), serve, "processes")
-
-
-def zombies_at_once(server: Server, count: int = 20) -> None:
-    server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on")
-    server.get("/page1.txt")
-    server.settle(lambda: server.client_descriptors() == 0)
-    processes = len(server.living())
-    crowd = clients.stalled(server, count)
-    asleep = [client for client, _, rest in crowd if server.holders(client) - {server.main}]
-    with server.stopped():
-        for client, _, rest in crowd:
-            client.send(rest)
-        server.settle(lambda: all(client.replies for client in asleep))
-        server.leave(*asleep)
-        server.settle(lambda: len(server.zombies()) >= count - 1)
-    server.settle(lambda: all(client.replies for client in server.clients))
-    server.leave()
-    if not server.comes(lambda: len(server.zombies()) <= FEW, 1):
-        left = len(server.zombies())
-        server.notes.append(f"no point is lost by it, but {left} dead children stayed zombies until one more came")
-    clients.one_more(server, processes)
-    few_zombies(server)
-
-
 def own_threads(server: Server, count: int = 50) -> None:
     server.did(f"{count} clients connected and stalled in mid-request")
     for _ in range(count):
@@ -250,23 +162,6 @@ def own_threads(server: Server, count: int = 50) -> None:
             "": "which thread reads from the second client while the first one stalls?",
         },
     )
-
-
-def threads_return(server: Server, wave: int = 30) -> None:
-    server.did(f"{wave} clients at a time stalled; every third one left, the others were served; threads were counted")
-
-    def serve() -> None:
-        crowd = clients.stalled(server, wave)
-        for number, (client, _, _) in enumerate(crowd[::3]):
-            (Client.close if number % 2 else Client.reset)(client)
-        crowd = [member for member in crowd if not member[0].closed]
-        for client, _, rest in crowd:
-            client.send(rest)
-        for client, target, _ in crowd:
-            server.serves(client, target)
-        server.leave()
-
-    stops_growing(server, lambda: len(server.tasks()), serve, "threads")
 
 
 def one_os_thread(server: Server, count: int = 100) -> None:
