@@ -52,6 +52,12 @@ def one_at_a_time(server: Server) -> None:
         first_come(server, part, head[len(part) :])
         server.leave()
         server.begin_story()
+    server.did("client #1 asked for a file of several MiB and read none of it; #2 and #3 sent whole requests")
+    first = clients.stuck_readers(server, 1)[0]
+    others = nobody_else(server)
+    first.open_window()
+    server.serves(first, "/big.bin", look_at=questions.REST)
+    then_the_others(server, others)
 
 
 def first_come(server: Server, part: bytes, rest: bytes) -> None:
@@ -61,14 +67,24 @@ def first_come(server: Server, part: bytes, rest: bytes) -> None:
     server.settle(lambda: server.has_read(first))
     if (row := server.row(first)) is None or row.inode == 0:
         return
+    others = nobody_else(server)
+    server.did("then client #1 sent the rest")
+    first.send(rest)
+    server.serves(first, "/page1.txt")
+    then_the_others(server, others)
+
+
+def nobody_else(server: Server) -> list[Client]:
+    """Two more who ask, and are not answered."""
     others = [server.ask("/page2.txt"), server.ask("/page3.txt")]
     if server.comes(lambda: any(client.received for client in others), seconds=3):
         look_at = "how many clients does this step serve at a time, and what serves the second one?"
         saw = next(f"{client.name} was answered" for client in others if client.received)
-        server.fail("nobody else is answered while client #1 stalls", saw, clients=others, look_at=look_at)
-    server.did("then client #1 sent the rest")
-    first.send(rest)
-    server.serves(first, "/page1.txt")
+        server.fail("nobody else is answered while client #1 is not done", saw, clients=others, look_at=look_at)
+    return others
+
+
+def then_the_others(server: Server, others: list[Client]) -> None:
     for client, target in zip(others, ("/page2.txt", "/page3.txt"), strict=True):
         server.serves(client, target, look_at=questions.NEXT_CLIENT)
 

@@ -149,6 +149,10 @@ FRESH = {
     "was answered": "when does the server look whether there is such a file?",
     "": "when is the file read, and how does the server know that it is still the same?",
 }
+CHANGES = {
+    "stays open": "what was counted on when the sending began, and is there still so much to come?",
+    "": "how many bytes were promised, and who sees to it that no more come?",
+}
 WITHOUT_SLASH = "what is /sub itself: a file that can be sent?"
 CONTENT = {
     "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
