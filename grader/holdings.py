@@ -92,7 +92,7 @@ def place(facts: "Facts", task: Task, tasks: list[Task]) -> str:
 
 
 def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
-    """A client whose bytes nobody reads though the server sleeps; or, of a server that should rest (`resting`), a client
+    """A client whose bytes nobody reads though the server sleeps; or, of one that should rest (`resting`), a client
     that an epoll watches for room in vain, since there is nothing to send to it. "" if there is none."""
     for client in facts.clients[:MOST_CLIENTS] if resting else clients[:1]:
         row = facts.row(client)
