@@ -24,6 +24,7 @@ NAMES = {
     "a;b=c&d.txt": ("/a;b=c&d.txt", "which of these characters end a path, and who says so?"),
     "blank at the end ": ("/blank%20at%20the%20end%20", "what of this path is taken off before the file is opened?"),
     ".hidden.txt": ("/.hidden.txt", "does a dot in front make a file another kind of file?"),
+    "back\\slash.txt": ("/back%5Cslash.txt", "which characters part the names in a path, here?"),
     "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
     "sub/año/ñandú.txt": ("/sub/a%c3%b1o/%c3%B1and%c3%BA.txt", ESCAPES),
 }

@@ -14,10 +14,22 @@ from tests.checks import clients, questions
 MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
+#: One request of each kind that may take a path of its own through the code.
+KINDS = {
+    request("/page1.txt"): "/page1.txt",
+    request("/empty.txt"): "an empty file",
+    request("/nope.txt"): "/nope.txt, which is not there",
+    request("/sub"): "a folder without its slash",
+    request("/../secret.txt"): "a path that climbs",
+    request("/page1.txt", method="DELETE"): "a file by DELETE",
+    b"HELLO\r\n\r\n": "nothing that is HTTP",
+    request("/large.bin"): "a file of several MiB",
+}
 HELPERS = 12  # threads: gevent's own pool has at most ten
 
 
 def one_process_one_thread(server: Server, count: int = 4) -> None:
+    """In these states, and whatever it answers: what has come and gone meanwhile leaves its traces."""
     server.did(f"one client was served; {count} connected and sent part of a request")
     server.get("/page1.txt")
     for _ in range(count):
@@ -27,9 +39,20 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
     one_thread(server)
     server.leave()
     server.did("then one that stopped reading in the middle of a large answer")
-    clients.stuck_readers(server, 1)
+    client = clients.stuck_readers(server, 1, server.root.longest)[0]
     one_process(server)
     one_thread(server)
+    client.open_window()
+    server.until(lambda: client.replies or client.ended)
+    server.leave()
+    for sent, asked in KINDS.items():
+        server.did(f"then one asked for {asked}", again=True)
+        client = server.client()
+        client.send(sent)
+        server.until(lambda client=client: client.replies or client.ended or client.malformed)
+        one_process(server)
+        one_thread(server)
+        server.leave()
 
 
 def one_thread(server: Server) -> None:
@@ -219,17 +242,6 @@ def gevent_loaded(server: Server) -> None:
     cooperative(server, {task.tid for task in sleepers if "poll" in str(task.call) or "select" in str(task.call)})
 
 
-#: One request of each kind that may take a path of its own through the code.
-KINDS = {
-    request("/page1.txt"): "/page1.txt",
-    request("/empty.txt"): "an empty file",
-    request("/nope.txt"): "/nope.txt, which is not there",
-    request("/sub"): "a folder without its slash",
-    request("/../secret.txt"): "a path that climbs",
-    request("/page1.txt", method="DELETE"): "a file by DELETE",
-    b"HELLO\r\n\r\n": "nothing that is HTTP",
-    request("/large.bin"): "a file of several MiB",
-}
 NAPS = ("nanosleep", "clock_nanosleep", "select", "pselect6", "poll", "ppoll")
 LONG_NAP = 0.5  # seconds to come: between rounds there may be a few milliseconds
 
