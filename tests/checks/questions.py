@@ -161,8 +161,8 @@ CONTENT = {
 }
 
 GENERATED = {
-    "was answered": "what about this request makes your code say so? The smallest that fails is shown here",
-    "": "what is it about this request? It is the smallest of many that fails",
+    "was answered": "what about this request, the smallest of many that fail, makes your code say so?",
+    "": "what is it about this request, the smallest of many that fail?",
 }
 
 # What must not be served
