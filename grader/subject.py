@@ -40,6 +40,7 @@ class Server(Facts):
         self.spoiled = False  # it does not serve any more, which is known of this submission
         self.watching = ""  # the watcher that is looking: one that waits is not asked again
         self.told: list[str] = []
+        self.had = 0  # clients, in all
         self.begin_story()
 
     def begin_story(self) -> None:
@@ -72,6 +73,7 @@ class Server(Facts):
     def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
         """A new connection, made before anything else goes on unless told not to wait."""
         self.named += 1
+        self.had += 1
         client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
         self.cast.enter(client)

@@ -214,4 +214,4 @@ def long_heads(server: Server) -> None:
         if len(head) <= contract.HEAD:
             converse(stage, cut_anywhere(head, cuts))
 
-    smallest(server, st.tuples(st.lists(line, max_size=60), st.lists(st.floats(0, 1), max_size=2)), play)
+    smallest(server, st.tuples(st.lists(line, max_size=90), st.lists(st.floats(0, 1), max_size=2)), play)

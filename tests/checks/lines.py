@@ -164,7 +164,7 @@ LINES = {
         starts=True,
     ),
     "restart": Line("A new server can listen on the same port at once.", life.restarts, starts=True),
-    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads),
+    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads, patience.nobody),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
     "output_closed": Line("It serves though nobody reads what it prints.", survival.output_closed, starts=True),
@@ -215,6 +215,7 @@ LINES = {
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
         model.own_threads,
+        model.while_it_answers,
     ),
     "threads_return": Line("Threads end with their clients.", leaving.threads_return),
     "descriptors_run_out": Line(
@@ -225,6 +226,7 @@ LINES = {
     "one_os_thread": Line(
         "One process, and with a hundred stalled clients no more threads than gevent's few helpers.",
         model.one_os_thread,
+        model.threads_of_readers,
     ),
     "gevent": Line("gevent does the switching.", model.gevent_loaded),
     "nonblocking": Line(

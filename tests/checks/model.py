@@ -39,21 +39,28 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
     one_process(server)
     one_thread(server)
     server.leave()
-    server.did("then one that stopped reading in the middle of a large answer")
-    client = clients.stuck_readers(server, 1, server.root.longest)[0]
-    one_process(server)
-    one_thread(server)
-    client.open_window()
-    server.until(lambda: client.replies or client.ended)
+    while_it_answers(server)
+
+
+def while_it_answers(server: Server, count: int = 1) -> None:
+    """The watchers judge: in mid-answer to `count` stuck readers, after an answer of each kind, and when all is over."""
+    readers = "one" if count == 1 else str(count)
+    server.did(f"{readers} stopped reading in the middle of a large answer, then read on")
+    for client in clients.stuck_readers(server, count, server.root.longest):
+        client.open_window()
+    server.until(lambda: all(client.replies or client.ended for client in server.clients))
     server.leave()
     for sent, asked in KINDS.items():
-        server.did(f"then one asked for {asked}", again=True)
+        server.did(f"one asked for {asked}", again=True)
         client = server.client()
         client.send(sent)
         server.until(lambda client=client: client.replies or client.ended or client.malformed)
-        one_process(server)
-        one_thread(server)
+        server.watch("rest")
         server.leave()
+
+
+def threads_of_readers(server: Server) -> None:
+    while_it_answers(server, HELPERS + 2)
 
 
 def one_thread(server: Server) -> None:
@@ -150,9 +157,9 @@ def served_apart(server: Server, crowd: list[Client]) -> dict[int, Client]:
 
 
 def own_processes(server: Server, count: int = 50) -> None:
-    server.did(f"{count} clients connected and stalled in mid-request")
+    server.did(f"{count} clients connected and stalled: every third was silent, the others sent part of a request")
     crowd = [server.client() for _ in range(count)]
-    for client in crowd:
+    for client in [client for number, client in enumerate(crowd) if number % 3]:
         client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, crowd)))
     server.must(
@@ -188,9 +195,11 @@ def holders_text(server: Server, client: Client) -> str:
 
 
 def own_threads(server: Server, count: int = 50) -> None:
-    server.did(f"{count} clients connected and stalled in mid-request")
-    for _ in range(count):
-        server.client().send(b"GET /page1.txt HT")
+    server.did(f"{count} clients connected and stalled: every third was silent, the others sent part of a request")
+    for number in range(count):
+        client = server.client()
+        if number % 3:
+            client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     one_process(server, "own_threads")
     server.must(
