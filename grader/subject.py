@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from grader import evidence, judge, questions, waiting
+from grader import evidence, holdings, judge, questions, waiting
 from grader.client import Client, request
 from grader.contract import Violation
 from grader.facts import Facts
@@ -236,6 +236,7 @@ class Server(Facts):
         line = moment.matters
         about_the_end = "end of the" in expected or "held by" in saw
         cause = moment.cause(printed, clients or self.clients if about_the_end else [])
+        cause = cause or holdings.neglected(self, clients or [], resting="use of CPU" in expected)
         seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
         rule = broken.rule if broken else self.watching
         if not costs and clients and self.verdicts.line:
