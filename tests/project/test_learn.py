@@ -281,6 +281,7 @@ def test_no_colour(clone):
 def test_what_grades_one_alone_does(step):
     """The names that the last line gives to -k select that check and no other."""
     names = re.findall(r"^line\(\"(\w+)\"", (REPOSITORY / "tests" / f"test_{step}.py").read_text("utf-8"), re.M)
+    assert names
     result = Result(step, "", [Check(name, name, 1) for name in names])
     for check in result.checks:
         name, *others = text.alone(result, check).strip("'").split(" and not ")

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import MadeUpProc, Tree
 
+from grader import questions
 from grader.client import Event, request
 from grader.finding import Finding
 from grader.kernel import ESTABLISHED, Socket
@@ -89,7 +90,7 @@ class MadeUp(Server):
             self.fail(expected, "something else", look_at=look_at, costs=costs)
 
     def fail(self, expected, saw, *, look_at="", costs="", clients=None):
-        raise Finding(expected, saw, look_at=look_at, costs=costs, rule=self.watching)
+        raise Finding(expected, saw, look_at=questions.choose(saw, look_at), costs=costs, rule=self.watching)
 
 
 def of(name, moment, suite):
