@@ -1,9 +1,13 @@
 """Requests that are made up: the same for the same seed, and the smallest that fails is told."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import corpus
 import pytest
+import tools
 from hypothesis import strategies as st
 
 from grader import contract
@@ -61,6 +65,31 @@ def test_the_same_seed_makes_the_same_examples(made, kind):
     first = made(kind)
     assert first == made(kind) and 0 < len(first) <= 30
     assert first != made(kind, seed=9)
+
+
+EVERYTHING = """
+import hashlib, importlib, pkgutil, sys
+import test_generated
+from tests.checks import generated
+if "all" in sys.argv:
+    import grader
+    for module in pkgutil.walk_packages(grader.__path__, "grader."):
+        if "__main__" not in module.name and "sitecustomize" not in module.name:
+            importlib.import_module(module.name)
+generated.converse = lambda stage, *example: stage.played.append(example)
+for kind in test_generated.KINDS:
+    stage = test_generated.Stage(examples=100)
+    kind(stage)
+    print(hashlib.sha256(repr(stage.played).encode()).hexdigest())
+"""
+
+
+def test_what_else_is_loaded_changes_no_example():
+    """Reports, the learner's tools, a line that we write: none is asked for its constants."""
+    given = {**os.environ, "PYTHONPATH": f"{tools.REPOSITORY}:{tools.HERE}", "PYTHONHASHSEED": "random"}
+    commands = [[sys.executable, "-c", EVERYTHING, *words] for words in ([], ["all"])]
+    few, many = (subprocess.run(each, env=given, capture_output=True, text=True, check=True) for each in commands)
+    assert few.stdout == many.stdout and len(few.stdout.split()) == len(KINDS)
 
 
 def test_there_are_as_many_as_asked_for(made):
