@@ -28,6 +28,7 @@ NAMES = {
     "notes.txt~": ("/notes.txt~", "which names does your code refuse, and who asked it to?"),
     "e\u0301 \xe9.txt": ("/e%CC%81%20%C3%A9.txt", ESCAPES),
     "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
+    "e\u0301 is no \xe9.txt": ("/e%cc%81%20is%20no%20%c3%a9.txt", "are two names the same that look the same?"),
     "sub/año/ñandú.txt": ("/sub/a%c3%b1o/%c3%B1and%c3%BA.txt", ESCAPES),
 }
 #: Path -> a query behind it, and what to ask when the two are not told apart.

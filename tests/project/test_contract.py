@@ -114,6 +114,7 @@ RIGHT = {
         reply(),
         {"long": True},
     ),
+    "HTTP/1.0 refused, and no plain file": (request("/../secret", version="1.0"), reply(400, b"no"), {}),
     "Keep-Alive": (request("/page", headers=("Connection: Keep-Alive",)), reply(), LONG),
     "the words elsewhere": (request("/page", headers=("X: Connection: close",)), reply(), LONG),
     "closes after another method": (request("/page", method="PUT"), reply(405, b"no"), {"long": True}),
@@ -198,6 +199,12 @@ MORE_WRONG = (
     (("answered", "contents"), GET + GET, reply(), {"long": True}),
     (("stays", "hundred"), GET, reply(200, PAGE, "Keep-Alive: timeout=5"), {"long": True, "idle": 1.0}),
     (("status", "names"), GET + request("/%70age"), reply() + NOPE, LONG),
+    (("status", "long_head"), request("/nope"), reply(414, b"too long"), {}),
+    (("status", "long_head"), request("/page", headers=("X: " + "x" * 4000,)), reply(431, b"too long"), {}),
+    (("status", "strict"), request("/page", version="1.0"), reply(505, b"too old"), {}),
+    (("status", "http10"), request("/page", version="1.0"), reply(400, b"too old"), {"long": True}),
+    (("status", "contents"), request("/page", version="1.0"), NOPE, {}),
+    (("status", "outside"), request("/../secret"), reply(400, b"no"), {}),
 )
 
 
