@@ -400,6 +400,10 @@ def end(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(
             "answered", line_of(exchange, answered), f"an answer to {what(exchange.requests[answered])}", f"{how} came"
         )
+    elif exchange.over and not exchange.ended and exchange.long and answered < min(expected(exchange), asked):
+        seen = f"the connection stays open after the {exchange.replies[-1].status}" if exchange.replies else "none"
+        due_then = f"an answer to {what(exchange.requests[answered])}, or the end of the connection"
+        yield Violation("answered behind", "pipelined", due_then, seen)
     elif last is None:
         if given_up(exchange) and not exchange.replies:
             seen = f"{how} after {exchange.idle:.0f} s of silence"
@@ -453,6 +457,16 @@ def due(exchange: Exchange, number: int) -> bool:
             return False
     request = exchange.requests[number]
     return bool(request.version) and not request.free and len(request.head) + 4 <= HEAD
+
+
+def expected(exchange: Exchange) -> int:
+    """How many answers come to what was sent, unless the connection ends."""
+    number = 0
+    for before in exchange.requests[:MANY]:
+        number += 1
+        if before.closes or before.free or before.either or not before.version or not exchange.long:
+            break
+    return number
 
 
 def given_up(exchange: Exchange) -> bool:

@@ -57,6 +57,7 @@ class Grading:
         self.verdicts = Verdicts()
         self.watchers: list[Watcher] = []  # of the step: what must hold in every scene
         self.stage: list[Server] = []  # the servers that the check which runs has used
+        self.partial = False  # only some of the lines are judged
         self.seed, self.examples = SEED, EXAMPLES  # of the requests that are made up
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:

@@ -27,6 +27,7 @@ NAMES = {
     "back\\slash.txt": ("/back%5Cslash.txt", "which characters part the names in a path, here?"),
     "notes.txt~": ("/notes.txt~", "which names does your code refuse, and who asked it to?"),
     "e\u0301 \xe9.txt": ("/e%CC%81%20%C3%A9.txt", ESCAPES),
+    "line\r\nBreak: yes.txt": ("/line%0D%0ABreak:%20yes.txt", "may a name hold an end of line?"),
     "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
     "e\u0301 is no \xe9.txt": ("/e%cc%81%20is%20no%20%c3%a9.txt", "are two names the same that look the same?"),
     "sub/año/ñandú.txt": ("/sub/a%c3%b1o/%c3%B1and%c3%BA.txt", ESCAPES),
@@ -99,7 +100,8 @@ def queries(server: Server) -> None:
 def folders(server: Server) -> None:
     server.did("asked for folders by their path with the slash, and once without")
     server.root.add("/v1.0/index.html", b"version one\n", "/v1.0/")
-    for target in ("/", "/sub/", "/v1.0/"):
+    server.root.add("/void/index.html", b"", "/void/")
+    for target in ("/", "/sub/", "/v1.0/", "/void/"):
         server.serves(server.ask(target), target, look_at="which file does a path that ends in / stand for?")
         server.leave()
     server.answers(server.ask("/sub"), (404, 301), "a folder asked for without its slash", questions.WITHOUT_SLASH)

@@ -121,9 +121,7 @@ def converse(server: Server, pieces: Pieces, half_closed: bool = False, together
 def wait_for_all(server: Server, client: Client) -> None:
     """Until every request that must be answered is, and the connection has ended if it is to."""
     seen = judge.exchange(server, client)
-    number = 0
-    while number < len(seen.requests) and contract.due(seen, number):
-        number += 1
+    number = contract.expected(seen)
     closes = not server.long or any(each.closes for each in seen.requests[:number])
 
     def done() -> object:

@@ -18,6 +18,8 @@ FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 #: One request of each kind that may take a path of its own through the code.
 KINDS = {
     request("/page1.txt"): "/page1.txt",
+    request("/plain"): "/plain, a name without a suffix",
+    request("/"): "/",
     request("/empty.txt"): "an empty file",
     request("/nope.txt"): "/nope.txt, which is not there",
     request("/sub"): "a folder without its slash",
@@ -297,6 +299,7 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Ite
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
+    """In other states the watchers look."""
     server.did(f"one client was served; looked at the flags of the listener, then of all sockets, with {count} stalled")
     server.get("/page1.txt")  # one that has only just begun to listen may not have set its flags yet
     server.settle(lambda: server.client_descriptors() == 0)
@@ -332,6 +335,7 @@ def asleep_on_sockets(task: Task) -> bool:
 
 
 def asks_in_turn(server: Server, samples: int = 150) -> None:
+    server.come_to_rest()  # with nobody there
     server.did(f"two clients stalled; looked {samples} times at the system call the server was in")
     for _ in range(2):
         server.client().send(b"GET /page1.txt HT")

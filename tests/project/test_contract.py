@@ -170,6 +170,11 @@ WRONG = {
     ("last answer", "http10"): (request("/page", version="1.0") + GET, reply() * 2, LONG),
     ("ends", "asked_to_close"): (CLOSE, reply(), {**LONG, "over": True}),
     ("ends", "http10"): (request("/page", version="1.0"), reply(), {**LONG, "over": True}),
+    ("answered behind", "pipelined"): (
+        request("/page", method="DELETE") + GET,
+        reply(501, b"no"),
+        {**LONG, "over": True},
+    ),
     ("stays", "hundred"): (request("/nope"), NOPE, {"long": True}),
     ("stays", "not_asked_to_close"): (request("/page", headers=("Connection: Keep-Alive",)), reply(), {"long": True}),
 }
