@@ -27,6 +27,8 @@ from tests.checks import (
     survival,
 )
 
+Scene = Callable[..., None]
+
 STRETCH = 0  # points: reported beside the hundred
 NUMBERS = {50: "Fifty", 100: "A hundred", 200: "Two hundred", 1000: "A thousand"}
 

@@ -45,7 +45,7 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
 
 
 def while_it_answers(server: Server, count: int = 1) -> None:
-    """The watchers judge: in mid-answer to `count` stuck readers, after an answer of each kind, and when all is over."""
+    """The watchers judge: in mid-answer to so many stuck readers, after an answer of each kind, when all is over."""
     readers = "one" if count == 1 else str(count)
     server.did(f"{readers} stopped reading in the middle of a large answer, then read on")
     for client in clients.stuck_readers(server, count, server.root.longest):
