@@ -208,7 +208,7 @@ def sizes(server: Server) -> None:
 
 def long_heads(server: Server) -> None:
     """Heads of any shape up to 8,192 bytes: many lines or few, short or long."""
-    value = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=300)
+    value = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=60)
     line = st.tuples(st.from_regex(r"X-[A-Za-z0-9!#$&'*+.^_`|~-]{1,20}", fullmatch=True), value)
 
     def play(stage: Server, example: tuple[list[tuple[str, str]], list[float]]) -> None:
