@@ -44,11 +44,11 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
     while_it_answers(server)
 
 
-def while_it_answers(server: Server, count: int = 1) -> None:
+def while_it_answers(server: Server, stuck: int = 1) -> None:
     """The watchers judge: in mid-answer to so many stuck readers, after an answer of each kind, when all is over."""
-    readers = "one" if count == 1 else str(count)
+    readers = "one" if stuck == 1 else str(stuck)
     server.did(f"{readers} stopped reading in the middle of a large answer, then read on")
-    for client in clients.stuck_readers(server, count, server.root.longest):
+    for client in clients.stuck_readers(server, stuck, server.root.longest):
         client.open_window()
     server.until(lambda: all(client.replies or client.ended for client in server.clients))
     server.leave()
