@@ -2,6 +2,7 @@
 
     python tests/project/mutants.py [--jobs N] [NAME ...]   all, or only these: `05`, `05_nonblocking`, `05/send`
     python tests/project/mutants.py --every 3 05            a sample: each third
+    python tests/project/mutants.py --once                  what steps have in common in the first of them only
     python tests/project/mutants.py --list 05               print the mutants and what is known of each
     python tests/project/mutants.py --survivors 05          grade those anew that have survived
     python tests/project/mutants.py --page                  only make the page anew
@@ -33,7 +34,7 @@ import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -107,6 +108,7 @@ def solution(step: str) -> bytes:
     return (REPOSITORY / "solutions" / step / "server.py").read_bytes()
 
 
+@cache
 def subjects(step: str) -> list[Subject]:
     text = solution(step)
     return [Subject(step, hashlib.sha256(text).hexdigest()[:16], mutant) for mutant in mutate.mutants(text)]
@@ -326,6 +328,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only these steps, or functions of them: 05, 05/send")
     parser.add_argument("--jobs", type=int, default=1, help="how many graders at a time")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="a sample: each N-th mutant")
+    parser.add_argument("--once", action="store_true", help="what steps have in common in the first of them only")
     parser.add_argument("--list", action="store_true", help="print the mutants and what is known of each")
     parser.add_argument("--survivors", action="store_true", help="grade those anew that have survived")
     parser.add_argument("--page", action="store_true", help="only make the page anew")
@@ -342,6 +345,9 @@ def main() -> int:
             word = "?" if known is None else known or "SURVIVED"
             print(f"{subject.name:<52} {word:<16} {subject.mutant.now}")
         return 0
+    if options.once:
+        firsts: dict[tuple, Subject] = {}
+        chosen = [subject for subject in chosen if firsts.setdefault(subject.form, subject) is subject]
     wanted = "" if options.survivors else None
     todo = [subject for subject in chosen[:: options.every] if results.caught(subject) == wanted]
     unclear = [] if options.page else grade_all(todo, results, options.jobs)

@@ -196,7 +196,8 @@ def and_or(source: Source, node: ast.BoolOp) -> Iterator[Edit]:
     yield Edit(begin, end, other.encode(), f"{word} to {other}")
     for number, value in enumerate(node.values):
         rest = [source.part(one) for one in node.values if one is not value]
-        yield source.instead(node, b"(" + f" {word} ".encode().join(rest) + b")", f"operand {number + 1} dropped")
+        new = f" {word} ".encode().join(rest)
+        yield source.instead(node, new if len(rest) == 1 else b"(" + new + b")", f"operand {number + 1} dropped")
 
 
 @operator(ast.UnaryOp)
