@@ -13,6 +13,8 @@ from grader.reply import Reply, difference, shown
 
 REQUEST_LINE = re.compile(rb"([^\s]+) ([^\s]+) HTTP/1\.([01])")
 FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, section 5
+PLAIN_LINE = re.compile(rb"GET /[A-Za-z0-9._/?=-]* HTTP/1\.[01]")
+PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?)?)?)?)?)?)?)?")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
 MINUTE = 60.0  # seconds for which a client may be silent
@@ -362,12 +364,13 @@ def unreadable(exchange: Exchange) -> Violation:
 
 
 def plausible(rest: bytes) -> bool:
-    """Whether what is there of a head may yet become a request for a file."""
-    first, end, _ = rest.partition(b"\r\n")
-    if end:
-        match = REQUEST_LINE.fullmatch(first)
-        return bool(match) and match[1] == b"GET"  # type: ignore[index]
-    return first.startswith(b"GET /"[: len(first)])
+    """Whether what is there of a head may yet become a request that must be served, and nothing in it is odd."""
+    first, *lines = rest.split(b"\r\n")
+    if not lines:
+        return bool(PLAIN_START.fullmatch(first)) or first.startswith(b"GET /"[: len(first)])
+    whole = lines[:-1]  # the last is not, or is empty
+    names = {line.partition(b":")[0].lower().decode("latin-1") for line in whole}
+    return bool(PLAIN_LINE.fullmatch(first)) and all(map(FIELD.fullmatch, whole)) and not names & NOT_GRADED
 
 
 def end(exchange: Exchange) -> Iterator[Violation]:

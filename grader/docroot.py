@@ -189,6 +189,11 @@ class DocumentRoot:
             self.add("/huge.bin", self.noise.randbytes(HUGE + self.odd()))
         return self.files["/huge.bin"]
 
+    @property
+    def longest(self) -> str:
+        """The target of the longest file that there is: no kernel takes all of it for one connection, either."""
+        return max(("/big.bin", self.big), ("/huge.bin", self.huge), key=lambda pair: len(pair[1]))[0]
+
     # What changes
 
     def place_of(self, name: str | bytes) -> bytes:

@@ -16,6 +16,7 @@ Table = dict[tuple[int, int], str]  # process and descriptor -> what it refers t
 EPOLL = "anon_inode:[eventpoll]"
 EVENTS = {1: "EPOLLIN", 2: "EPOLLPRI", 4: "EPOLLOUT", 0x2000: "EPOLLRDHUP"}  # uapi/linux/eventpoll.h
 EPOLLONESHOT = 1 << 30
+MOST_CLIENTS = 20  # of a crowd
 POLLS = ("poll", "ppoll", "select", "pselect6")
 
 
@@ -88,6 +89,26 @@ def is_on(task: Task, held: list[int]) -> bool:
 def place(facts: "Facts", task: Task, tasks: list[Task]) -> str:
     several = sum(other.pid == task.pid for other in tasks) > 1
     return f"thread {task.tid}" if several else whose(facts, task.pid)
+
+
+def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
+    """A client whose bytes nobody reads though the server sleeps; or, of one that should rest (`resting`), a client
+    that an epoll watches for room in vain, since there is nothing to send to it. "" if there is none."""
+    for client in facts.clients[:MOST_CLIENTS] if resting else clients[:1]:
+        row = facts.row(client)
+        if row is None or not row.inode or client.ended:
+            continue
+        events = facts.watched_events(client) or 0
+        if (
+            resting
+            and event_words(events).endswith("EPOLLOUT")
+            and not row.unsent
+            and len(client.replies) >= client.asked
+        ):
+            return f"an epoll watches {client.name}'s socket for {event_words(events)}, with nothing to send to it"
+        if not resting and row.unread and facts.prover.at_rest:
+            return f"{client.name}'s socket, {row.unread} bytes unread, is {holder_of(facts, client)}"
+    return ""
 
 
 def left_over(facts: "Facts", before: Table) -> list[str]:

@@ -84,6 +84,8 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
     if violation.rule not in contract.OF_ONE_ANSWER:
         return violation.line
     requests = contract.cut(bytes(client.sent))[0]
+    if violation.number >= len(requests):
+        return violation.line
     return control(server, requests[violation.number].head + b"\r\n\r\n")
 
 

@@ -114,6 +114,8 @@ class Grader:
                 verdicts.muted.add((line, finding.rule))
                 self.blame(line, finding)
                 if known or self.stop:
+                    if found := verdicts.ledger.get(check.name):  # another line's scene has shown what is wrong with it
+                        raise found from None
                     check.outcome, check.reason = NOT_RUN, f"it needs {line!r}"
                     pytest.skip(check.reason)
                 self.renew(pyfuncitem)
@@ -141,7 +143,7 @@ class Grader:
         if check.finding is None:
             check.stories += [story for story in (tell(server, now) for server in self.run.stage) if story.events]
         self.run.stage.clear()
-        if check.outcome == PASSED or self.stop:
+        if line in self.selected and (self.stop or check.outcome in (PASSED, NOT_RUN)):
             check.outcome, check.finding, check.reason = FAILED, finding, str(finding)
             if self.show:
                 self.show(check)

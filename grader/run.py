@@ -64,7 +64,8 @@ def run(
     """Grade one step. After this every check of the suite has a record, whatever happened."""
     result.todo = grading.todo
     given = ["-c", str(REPOSITORY / "tests" / "pytest.ini"), "--rootdir", str(REPOSITORY)]
-    given += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:hypothesispytest", "-s"]
+    given += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:hypothesispytest"]
+    given += ["-s", "--assert=plain"]
     given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
     if select:
         given += ["-k", select]

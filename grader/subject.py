@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from grader import evidence, judge, questions, waiting
+from grader import evidence, holdings, judge, questions, waiting
 from grader.client import Client, request
 from grader.contract import Violation
 from grader.facts import Facts
@@ -214,13 +214,15 @@ class Server(Facts):
         broken: Violation | None = None,
         costs: str = "",
     ) -> None:
-        """Raise a Finding with all the evidence of this moment.
+        """Raise a Finding with all the evidence of this moment, unless it is the breach of another line and known.
 
         Where a connection has ended, the server may be about to end too, which is what matters then. broken: the rule
         of the contract that this is a breach of, if it is not to be found out. costs: the line, if no HTTP rule.
         """
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
+        if costs and not self.verdicts.judges(costs, self.watching or costs):
+            return  # it is known already, or not asked for
         if not broken and not costs and self.verdicts.line and (cause := judge.cause(self)):
             client, broken = cause
             expected, saw, clients, how, look_at = broken.expected, f"{client.name}: {broken.saw}", [client], "", ""
@@ -236,6 +238,7 @@ class Server(Facts):
         line = moment.matters
         about_the_end = "end of the" in expected or "held by" in saw
         cause = moment.cause(printed, clients or self.clients if about_the_end else [])
+        cause = cause or holdings.neglected(self, clients or [], resting="use of CPU" in expected)
         seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
         rule = broken.rule if broken else self.watching
         if not costs and clients and self.verdicts.line:

@@ -95,7 +95,7 @@ def count_at_rest(server: Server, goal: dict[str, int]) -> Counter[str]:
 
     server.come_to_rest(turns=2)
     if not (outcome := server.until(reached, server.patience)):
-        server.manners.caught = server.manners.caught or not (outcome.proven and server.prover.at_rest)
+        server.verdicts.caught = server.verdicts.caught or not (outcome.proven and server.prover.at_rest)
     if has_greenlets(server):
         now[GREENLETS] = greenlets(server)
         if now[GREENLETS] > goal.get(GREENLETS, now[GREENLETS]):

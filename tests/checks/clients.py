@@ -47,15 +47,15 @@ def delay_nobody(server: Server, count: int) -> None:
         server.serves(client, target, look_at=questions.ALONE)
 
 
-def stuck_readers(server: Server, count: int) -> list[Client]:
+def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
     """Clients that ask for more than the kernel can hold and read none of it."""
-    big = server.root.big
+    big = server.root.files[target] if target else server.root.big
     assert len(big) >= beyond_buffers()
     readers = []
     for _ in range(count):
         client = server.client(window=TINY)
         client.stop_reading()
-        client.send(request("/big.bin"))
+        client.send(request(target or "/big.bin"))
         readers.append(client)
 
     def answering(client: Client) -> bool:

@@ -1,13 +1,14 @@
 """Section 2 of the contract: which bytes a path stands for."""
 
 import os
-import time
 
+from grader.client import Client, request
 from grader.docroot import NO_TEXT
-from grader.reply import excerpt
+from grader.reply import difference, excerpt
 from grader.subject import Server
-from tests.checks import questions
+from tests.checks import clients, questions
 
+LONG_AGO = 1e9  # seconds: in September 2001
 ONCE = "how often is the path decoded?"
 ESCAPES = "which bytes do these escapes stand for, and in which encoding are they a name?"
 FIRST = "which comes first: cutting off the query, or decoding the path?"
@@ -23,6 +24,7 @@ NAMES = {
     "a;b=c&d.txt": ("/a;b=c&d.txt", "which of these characters end a path, and who says so?"),
     "blank at the end ": ("/blank%20at%20the%20end%20", "what of this path is taken off before the file is opened?"),
     ".hidden.txt": ("/.hidden.txt", "does a dot in front make a file another kind of file?"),
+    "back\\slash.txt": ("/back%5Cslash.txt", "which characters part the names in a path, here?"),
     "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
     "sub/año/ñandú.txt": ("/sub/a%c3%b1o/%c3%B1and%c3%BA.txt", ESCAPES),
 }
@@ -105,23 +107,76 @@ def fresh(server: Server) -> None:
         server, "/made-later.txt", b"made while the server was running\n", b"changed while the server was going\n"
     )
     served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
+    replaced(server, "/changing.txt")
 
 
 def served_anew(server: Server, name: str, *contents: bytes) -> None:
     """Each change is dated a second later than the one before, as it would be by hand."""
-    path = server.root.path / name[1:]
-    date = path.stat().st_mtime if path.exists() else time.time()
-    for later, data in enumerate(contents, 1):
-        server.did(f"then {name} was {'changed' if path.exists() else 'made'} ({len(data)} bytes) and asked for")
+    for data in contents:
+        verb = "changed" if (server.root.path / name[1:]).exists() else "made"
         server.root.add(name, data)
-        os.utime(path, (date + later, date + later))
+        server.did(f"then {name} was {verb} ({len(data)} bytes) and asked for")
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
-    path.unlink()
+    gone(server, name)
+
+
+def gone(server: Server, name: str) -> None:
+    server.root.remove(name)
     server.did(f"then {name} was removed and asked for")
     server.answers(server.ask(name), (404,), "the file has been removed", questions.FRESH)
     server.leave()
+
+
+def replaced(server: Server, name: str) -> None:
+    """Another file takes the place, as a backup does that is put back: it is an older one."""
     server.root.add(name, b"as it was in the beginning\n")
+    server.get(name)
+    for data, what in ((b"as it was before all that\n", "by an older one"), (b"as it is for the moment...\n", "anew")):
+        dated = LONG_AGO if "older" in what else None
+        server.root.add(name, data, replace=True, dated=dated)
+        server.did(f"then {name} was replaced {what} ({len(data)} bytes) and asked for")
+        server.serves(server.ask(name), name, look_at=questions.FRESH)
+        server.leave()
+
+
+def changes_in_mid_answer(server: Server) -> None:
+    """Never more bytes than Content-Length says, if it was said, and an end once the file is still."""
+    name, more = "/growing.bin", b"grown\n" * 50_000
+    for grows in (True, False):
+        server.root.add(name, server.root.big[::-1])
+        before = server.root.files[name]
+        server.did(
+            f"asked for {len(before)} bytes and read none; the file {'grew' if grows else 'shrank'}; then read on"
+        )
+        client = clients.stuck_readers(server, 1, name)[0]
+        if grows:
+            server.root.grow(name, more)
+        else:
+            server.root.shrink(name, len(before) // 2)
+        client.open_window()
+        over = lambda client=client: client.replies or client.malformed or client.ended  # noqa: E731
+        expected = "the end of the answer, or of the stream, once the file is still"
+        server.must(over, expected, clients=[client], look_at=questions.CHANGES)
+        if grows:
+            grown(server, client, before, before + more)
+        client.close()
+        server.leave()
+        server.root.remove(name)
+
+
+def grown(server: Server, client: Client, before: bytes, after: bytes) -> None:
+    """All that there was at the beginning, and more only if no length was said."""
+    reply = server.reply(client, "an answer of the length that it states", questions.CHANGES)
+    said = before if reply.length == len(before) else after
+    if not (len(reply.body) >= len(before) and said.startswith(reply.body)):
+        saw = difference(reply.body, said)
+        server.fail(
+            f"the {len(said)} bytes of the file", saw, clients=[client], look_at=questions.CHANGES, costs="fresh_files"
+        )
+    if server.long:
+        client.send(request("/page1.txt"))
+        server.serves(client, "/page1.txt", look_at=questions.CHANGES)
 
 
 def missing(server: Server) -> None:

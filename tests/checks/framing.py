@@ -147,6 +147,13 @@ def strict(server: Server) -> None:
         server.reply(client, f"an answer to {method} {target} HTTP/{version}", questions.STRICT[method, version])
         server.see_out(client)
         server.leave()
+    for head in (b"HELLO\r\n\r\n", request("/page1.txt", headers=("X-Long: " + "x" * 9000,))):
+        server.did(f"sent `{excerpt(head, 40)}` and read all that came", again=True)
+        client = server.client()
+        client.send(head)
+        server.must(lambda client=client: client.replies or client.ended, "an answer, or the end", clients=[client])
+        server.see_out(client)
+        server.leave()
 
 
 def library(server: Server) -> None:

@@ -134,7 +134,10 @@ def wait_for_all(server: Server, client: Client) -> None:
 def heads(most: int) -> st.SearchStrategy[list[bytes]]:
     head = st.builds(
         lambda target, method, version, options, more: request(
-            target, method=method, version=version, headers=(*more, *options)
+            target,
+            method=method,
+            version=version,
+            headers=(*more, *options, *("Content-Length: 0",) * (method == "PUT")),
         ),
         st.sampled_from(TARGETS),
         st.sampled_from(("GET",) * 8 + ("DELETE", "PUT", "OPTIONS")),

@@ -83,6 +83,7 @@ LINES = {
     "fresh_files": Line(
         "A file made, changed or removed while the server runs is answered as it is now.",
         files.fresh,
+        files.changes_in_mid_answer,
     ),
     "missing": Line(
         "What is no readable regular file is 404, with a body that a person can read.",

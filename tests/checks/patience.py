@@ -12,7 +12,7 @@ from grader.grading import Grading
 from grader.proof import NAP
 from grader.subject import Server
 from grader.timers import running
-from tests.checks import clients, long
+from tests.checks import clients, long, questions
 
 MINUTE = 60.0  # seconds
 SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
@@ -47,20 +47,22 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
     parts = [[kind] for kind in kinds] if alone else [kinds]
     for part in parts:
         with grading.started() as server:
-            silence(server, part)
+            silence(server, part, alone=alone)
             if part is parts[-1]:
                 activity(server, alone)
                 nobody(server)
 
 
-def silence(server: Server, kinds: list[Silence], goal: float = SOON) -> None:
+def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False) -> None:
     """A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
-    does so by its own clock is right, and is not judged.
+    does so by its own clock is right, and is not judged. alone: meanwhile another waits, in vain.
     """
     clock = server.launch.clock
     began = clock.now
     crowd = {silent_client(server, kind): kind for kind in kinds}
     limits = {client: limit(client, kind) for client, kind in crowd.items()}
+    held = all(row.inode for client in crowd if (row := server.row(client)))
+    other = server.ask("/page3.txt") if alone and held else None
     server.come_to_rest()
     silent = lambda: clock.now - began  # noqa: E731
     judged = lambda: [client for client in crowd if silent() < limits[client]]  # noqa: E731
@@ -86,8 +88,13 @@ def silence(server: Server, kinds: list[Silence], goal: float = SOON) -> None:
         server.told = [f"a client {kind.words}, and was silent for {silent():.0f} s, mostly by the server's clock"]
         if limits[client] < MINUTE:
             server.did(f"the server had stated a limit of {limits[client]:g} s")
+        if other and other.received:
+            did = f"{other.name} was answered"
+            server.fail("nobody else is answered meanwhile", did, look_at=questions.TURN, costs="one_at_a_time")
         server.did("then it went on")
         finish(server, client, kind)
+    if other:
+        server.serves(other, "/page3.txt", look_at=AFTER)
     server.leave()
 
 

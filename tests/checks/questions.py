@@ -42,6 +42,7 @@ NO_REST = {
     "descriptors": "who is still in the backlog while accept() fails, and what keeps the loop from trying at once?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
+TURN = "when is it the next client's turn, and may the server go on with another before?"
 NEXT_CLIENT = {
     "came, then": "what does the server do with those who come while it is busy?",
     "": "what does the server do when it is done with a client?",
@@ -149,6 +150,10 @@ FRESH = {
     "was answered": "when does the server look whether there is such a file?",
     "": "when is the file read, and how does the server know that it is still the same?",
 }
+CHANGES = {
+    "stays open": "what was counted on when the sending began, and is there still so much to come?",
+    "": "how many bytes were promised, and who sees to it that no more come?",
+}
 WITHOUT_SLASH = "what is /sub itself: a file that can be sent?"
 CONTENT = {
     "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
@@ -156,8 +161,8 @@ CONTENT = {
 }
 
 GENERATED = {
-    "was answered": "what about this request makes your code say so? The smallest that fails is shown here",
-    "": "what is it about this request? It is the smallest of many that fails",
+    "was answered": "what about this request, the smallest of many that fail, makes your code say so?",
+    "": "what is it about this request, the smallest of many that fail?",
 }
 
 # What must not be served

@@ -2,7 +2,8 @@
 
 `wrong/NN_name/SLUG.patch` is a unified diff against the solution and must apply exactly; `SLUG.py` is a
 whole server. Both begin with lines `Breaks: ...` and `Caught by: CHECK[, CHECK]` (in a .py they stand in
-its docstring); right ones say `Unusual: ...` and `A hasty grader: ...` instead.
+its docstring); right ones say `Unusual: ...` and `A hasty grader: ...` instead. One that not every machine can
+try says `Needs: an ordinary user`: the kernel does not limit what root does. It is left out where root grades.
 
     python tests/project/corpus.py list
     python tests/project/corpus.py show wrong/03_multithread/join      print the whole server
@@ -11,6 +12,7 @@ its docstring); right ones say `Unusual: ...` and `A hasty grader: ...` instead.
 """
 
 import difflib
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+ORDINARY = "an ordinary user"  # not root
 HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
 
 
@@ -59,6 +62,11 @@ class Entry:
     @property
     def caught_by(self) -> list[str]:
         return [name.strip() for name in self.note("Caught by").split(",") if name.strip()]
+
+    @property
+    def lacks(self) -> str:
+        """What it needs and does not have here; "" if it can be tried."""
+        return ORDINARY if self.note("Needs") == ORDINARY and os.geteuid() == 0 else ""
 
     @property
     def source(self) -> str:

@@ -113,6 +113,7 @@ def shortcomings(rows: list[Row], lines_of: dict[str, list[rubric.Line]]) -> dic
         checks = {line.check for line in lines_of[step]}
         stretch = {line.check for line in lines_of[step] if line.points == "stretch"}
         wrong = [row for row in ours if row.kind == "wrong"]
+        checks -= {check for entry in untried(rows) if entry.step == step for check in entry.caught_by}
         caught = {check for row in wrong for check, outcome in row.outcomes.items() if outcome == "failed"}
         idle += [f"{step} {check}" for check in sorted(checks - caught)]
         missed += [row.name for row in wrong if not is_caught(row, stretch)]
@@ -130,8 +131,15 @@ def is_caught(row: Row, stretch: set[str]) -> bool:
     return bool(set(row.meant) & row.outcomes.keys()) and (row.score < 100 or only_stretch)
 
 
+def untried(rows: list[Row]) -> list[corpus.Entry]:
+    """The servers of the corpus that need what was not there when the others were graded."""
+    graded = {row.name for row in rows}
+    return [entry for entry in corpus.entries() if entry.lacks and entry.name not in graded]
+
+
 def page(rows: list[Row], lacks: dict[str, list[str]], lines_of: dict[str, list[rubric.Line]]) -> str:
     wrong = [row for row in rows if row.kind == "wrong"]
+    needs = [f"{entry.name} (needs {entry.lacks})" for entry in untried(rows)]
     days = sorted({row.date for row in rows})
     lines = [
         "# The matrix: wrong servers against checks",
@@ -140,6 +148,7 @@ def page(rows: list[Row], lacks: dict[str, list[str]], lines_of: dict[str, list[
         f"{len(rows) - len(wrong)} right ones, each through its whole step, on {os.cpu_count()} cores.",
         "",
         *(f"- {what}: **{len(names)}**{': ' if names else ''}{', '.join(names)}" for what, names in lacks.items()),
+        *([f"- not tried here: **{len(needs)}**: {', '.join(needs)}"] if needs else []),
         "",
         "A row is a wrong server, a column a check. ● it lost this check, ◉ the check that is meant to catch it; "
         "· it was not run: the server did not get past the first check, or it is a stretch check and points were lost.",
@@ -195,7 +204,7 @@ def times_page(rows: list[Row]) -> str:
 
 def meant_only(entries: list[corpus.Entry], jobs: int) -> int:
     """Every wrong server against the checks that are meant to catch it."""
-    entries = [entry for entry in entries if entry.kind == "wrong"]
+    entries = [entry for entry in entries if entry.kind == "wrong" and not entry.lacks]
     missed = []
     with ThreadPoolExecutor(jobs) as pool:
         for row in pool.map(lambda entry: grade(entry, meant_only=True), entries):
@@ -238,7 +247,7 @@ def grade_all(entries: list[corpus.Entry], jobs: int) -> None:
 def write_pages() -> int:
     rows, lines = list(kept().values()), rubric.rubric()
     lacks = shortcomings(rows, lines)
-    missing = [entry.name for entry in corpus.entries() if entry.name not in kept()]
+    missing = [entry.name for entry in corpus.entries() if entry.name not in kept() and not entry.lacks]
     if missing:
         print(f"{len(missing)} servers have no row yet: no page is written")
         return 1
@@ -259,10 +268,13 @@ def main() -> int:
     entries = [e for e in corpus.entries() if not options.names or e.name.startswith(tuple(options.names))]
     if not entries:
         parser.error(f"no server of the corpus has a name that begins with {' or '.join(options.names)}")
+    for entry in entries:
+        if entry.lacks:
+            print(f"not tried: {entry.name} needs {entry.lacks}")
     if options.meant:
         return meant_only(entries, options.jobs)
     if not options.page:
-        grade_all(entries, options.jobs)
+        grade_all([entry for entry in entries if not entry.lacks], options.jobs)
     return write_pages()
 
 

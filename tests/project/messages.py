@@ -127,7 +127,7 @@ def main() -> int:
     wanted = tuple(f"wrong/{name}" for name in options.names) or ("wrong/",)
     bad = 0
     for step in STEPS:
-        entries = [entry for entry in corpus.entries("wrong", step) if entry.name.startswith(wanted)]
+        entries = [e for e in corpus.entries("wrong", step) if e.name.startswith(wanted) and not e.lacks]
         if not entries:
             continue
         with ThreadPoolExecutor(options.jobs) as pool:

@@ -21,7 +21,7 @@ RIGHT, WRONG = 2, 4
 
 def sample(kind, step, count):
     """So many servers of a step, by the digest of their names: spread, and the same on every machine."""
-    found = corpus.entries(kind, step)
+    found = [entry for entry in corpus.entries(kind, step) if not entry.lacks]
     return sorted(found, key=lambda entry: hashlib.sha256(entry.name.encode()).digest())[:count]
 
 

@@ -413,6 +413,7 @@ def test_greenlets_come_and_go(start):
     """One more for each client, none when they are gone; who has been asked goes on with a large answer."""
     server = start(solution("04_gevent"))
     page(server)
+    server.come_to_rest()  # the page's own is gone
     before = server.greenlets()
     assert before is not None and before > 0
     slow = server.ask("/large.bin", headers=("Connection: close",))

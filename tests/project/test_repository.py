@@ -174,6 +174,8 @@ def faults(entry):
     if entry.kind == "right":
         sound = entry.path.suffix == ".py" and entry.note("Unusual") and entry.note("A hasty grader")
         return [] if sound else [f"{entry.name}: a right server is a .py with Unusual: and A hasty grader:"]
+    if entry.note("Needs") not in ("", corpus.ORDINARY):
+        return [f"{entry.name}: nobody knows what {entry.note('Needs')!r} is"]
     known = {line.check for line in RUBRIC[entry.step]}
     found = [f"{entry.name}: there is no check {name!r}" for name in entry.caught_by if name not in known]
     if not (entry.note("Breaks") and entry.caught_by):
