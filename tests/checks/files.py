@@ -174,6 +174,11 @@ def grown(server: Server, client: Client, before: bytes, after: bytes) -> None:
         server.fail(
             f"the {len(said)} bytes of the file", saw, clients=[client], look_at=questions.CHANGES, costs="fresh_files"
         )
+    if not server.long:  # more than was said may come before the end
+        server.until(lambda: client.malformed or client.ended)
+    if client.malformed:  # in the midst of an answer that shrinks it would be right
+        expected = f"nothing after the {reply.length} bytes that Content-Length says"
+        server.fail(expected, client.malformed, clients=[client], look_at=questions.CHANGES, costs="fresh_files")
     if server.long:
         client.send(request("/page1.txt"))
         server.serves(client, "/page1.txt", look_at=questions.CHANGES)
