@@ -111,7 +111,7 @@ def test_what_is_left_alone():
 def test_a_mutant_is_the_source_with_one_edit():
     for step in STEPS:
         text = mutants.solution(step)
-        found = mutate.mutants(text)
+        found = [subject.mutant for subject in mutants.subjects(step)]
         assert len(found) > 300
         for one in found:
             assert one.source == text[: one.edit.start] + one.edit.new + text[one.edit.end :]
