@@ -18,6 +18,7 @@ PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
 MINUTE = 60.0  # seconds for which a client may be silent
+TOO_LONG, NOT_THIS_VERSION = {413, 414, 431}, {400, 426, 505}  # statuses, RFC 9110, section 15.5 and 15.6
 MANY = 100  # requests that a connection serves at least
 #: Header fields that make a request one that may be served or refused in any way.
 NOT_GRADED = {"content-length", "transfer-encoding", "range", "if-range", "expect", "upgrade", "te"}
@@ -98,7 +99,7 @@ class Request:
         """Whether a server may serve or refuse it as it likes."""
         if not self.version:
             words = self.head.split(b"\r\n")[0].split()
-            shaped = len(words) >= 3 and any(word.startswith(b"HTTP/") for word in words)
+            shaped = any(word.startswith(b"HTTP/") for word in words)
             return not words or shaped or (words[0] == b"GET" and len(words) == 2)  # HTTP/0.9 among them
         names = [name for name, _ in self.fields]
         odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))
@@ -234,13 +235,29 @@ def answer(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]
         return
     if reply.status not in statuses:
         expected = f"{' or '.join(map(str, sorted(statuses)))} ({why})"
-        yield Violation("status", line_of(exchange, number), expected, f"{asked} was answered {reply.status}")
+        if line := refused(exchange, number, reply.status):
+            yield Violation("status", line, expected, f"{asked} was answered {reply.status}")
     elif reply.status == 200:
         yield from body(exchange, number, reply)
     elif reply.status == 404 and not readable(reply):
         expected = "404 with a body that a person can read"
         seen = shown(reply.body[:60]) if reply.body else "an empty body"
         yield Violation("readable", "missing", expected, f"{seen} for {asked}")
+
+
+def refused(exchange: Exchange, number: int, status: int) -> str:
+    """The line that a wrong status costs; "" if another request shows better what is wrong.
+
+    A head may be refused for its length or its version, whatever it asks for. Who refuses a version refuses it to a
+    plain file too; elsewhere a 400 may be about the target, which is seen by HTTP/1.1.
+    """
+    request = exchange.requests[number]
+    if status in TOO_LONG:
+        return "long_head"
+    if request.version == "1.0" and status in NOT_THIS_VERSION:
+        plain = request.method == b"GET" and exchange.wanted(number).kind == "plain"
+        return ("http10" if exchange.long else "strict") if plain else ""
+    return line_of(exchange, number)
 
 
 def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
@@ -254,7 +271,7 @@ def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
     wanted = exchange.wanted(number)
     statuses = frozenset(wanted.statuses)
     if len(request.head) + 4 > HEAD:
-        statuses = statuses | {400, 413, 414, 431}
+        statuses = statuses | TOO_LONG | {400}
     return statuses, wanted.why
 
 
@@ -383,6 +400,10 @@ def end(exchange: Exchange) -> Iterator[Violation]:
         yield Violation(
             "answered", line_of(exchange, answered), f"an answer to {what(exchange.requests[answered])}", f"{how} came"
         )
+    elif exchange.over and not exchange.ended and exchange.long and answered < min(expected(exchange), asked):
+        seen = f"the connection stays open after the {exchange.replies[-1].status}" if exchange.replies else "none"
+        due_then = f"an answer to {what(exchange.requests[answered])}, or the end of the connection"
+        yield Violation("answered behind", "pipelined", due_then, seen)
     elif last is None:
         if given_up(exchange) and not exchange.replies:
             seen = f"{how} after {exchange.idle:.0f} s of silence"
@@ -436,6 +457,16 @@ def due(exchange: Exchange, number: int) -> bool:
             return False
     request = exchange.requests[number]
     return bool(request.version) and not request.free and len(request.head) + 4 <= HEAD
+
+
+def expected(exchange: Exchange) -> int:
+    """How many answers come to what was sent, unless the connection ends."""
+    number = 0
+    for before in exchange.requests[:MANY]:
+        number += 1
+        if before.closes or before.free or before.either or not before.version or not exchange.long:
+            break
+    return number
 
 
 def given_up(exchange: Exchange) -> bool:

@@ -163,10 +163,16 @@ class DocumentRoot:
     # Written when a check first asks for it
 
     def add_named(self, name: str | bytes, target: str) -> None:
-        """A file whose name cannot stand in a request line as it is."""
-        if target not in self.files:
+        """A file whose name cannot stand in a request line as it is. Spelled in another way it is the same file."""
+        place = self.place_of(name)
+        spellings = self.targets.setdefault(place, {})
+        known = next((other for other in spellings if other in self.files), "")
+        if not known:
             data = f"{secrets.token_hex(30)} {name!r}\n".encode()
             self.add(name if isinstance(name, bytes) else name.encode(), data, target)
+        elif target not in spellings:
+            spellings[target] = None
+            self.files[target] = self.files[known]
 
     def sized(self, size: int) -> str:
         """The target of a file of so many bytes."""

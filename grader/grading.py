@@ -1,7 +1,9 @@
 """One grading run: the submission's copy, the document root, and every server that is started from them."""
 
 import re
+import secrets
 import shutil
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -12,12 +14,13 @@ from grader import STEPS, doors, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
 from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
+from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MOST_FILES, MOST_BYTES, MOST_DEPTH = 2000, 64 << 20, 50
-SEED, EXAMPLES = 8, 40
+SEED, EXAMPLES = 8, 25
 MOST_SOURCE = 1 << 20  # bytes of server.py
 TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
 
@@ -57,6 +60,7 @@ class Grading:
         self.verdicts = Verdicts()
         self.watchers: list[Watcher] = []  # of the step: what must hold in every scene
         self.stage: list[Server] = []  # the servers that the check which runs has used
+        self.partial = False  # only some of the lines are judged
         self.seed, self.examples = SEED, EXAMPLES  # of the requests that are made up
         self.notes: list[str] = []  # what the check that runs wants to be said beside its verdict
         try:
@@ -113,13 +117,13 @@ class Grading:
 
     def start(self, *arguments: str, defaults: bool = False) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
-        given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
+        given = ["--host", "127.0.0.1", "--port", str(free_port()), "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
         if defaults:
             given = []
         server = self.subject(self.launch(*given))
-        words = ["python server.py", *given[:4], *["--root DIR"] * bool(given)]
+        words = ["python server.py", *given[:2], *["--port PORT --root DIR"] * bool(given)]
         server.did(f"started `{' '.join(words)}`")
         self.wait_for_listener(server)
         return server
@@ -133,9 +137,11 @@ class Grading:
     def wait_for_listener(server: Server) -> None:
         """Wait until it listens, and no more: what it opens for a moment on the way is not taken for its listener."""
 
+        resting = Rest(server.launch.proc, server.launch.family, doors.TURNS)
+
         def listens() -> bool:
-            server.launch.listener = server.launch.find_listener()
-            return server.launch.listener is not None
+            server.launch.listener = found = server.launch.find_listener()
+            return found is not None and (server.launch.asked_for(found) or resting.check())
 
         for _ in range(10):  # one that comes and goes without end is taken as it is
             server.must(
@@ -174,6 +180,23 @@ class Grading:
             self.end(launch)
         end_orphans()
         self.workshop.remove()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses, and that the kernel gives to no client: ip(7), ip_local_port_range.
+
+    The server is told this one, so that its listener is known from whatever else it may listen for.
+    """
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = range(10_000, low) if low > 11_000 else range(high + 1, 65_536) if high < 64_000 else range(low, high)
+    while True:
+        port = ports[secrets.randbelow(len(ports))]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def ignore_odd_files(folder: str, names: list[str]) -> list[str]:

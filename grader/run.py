@@ -67,6 +67,7 @@ def run(
     given += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:hypothesispytest"]
     given += ["-s", "--assert=plain"]
     given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
+    grading.partial = bool(select)
     if select:
         given += ["-k", select]
     status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first, stop=stop)])

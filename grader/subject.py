@@ -40,6 +40,7 @@ class Server(Facts):
         self.spoiled = False  # it does not serve any more, which is known of this submission
         self.watching = ""  # the watcher that is looking: one that waits is not asked again
         self.told: list[str] = []
+        self.had = 0  # clients, in all
         self.begin_story()
 
     def begin_story(self) -> None:
@@ -72,6 +73,7 @@ class Server(Facts):
     def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
         """A new connection, made before anything else goes on unless told not to wait."""
         self.named += 1
+        self.had += 1
         client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
         self.cast.enter(client)
@@ -223,8 +225,9 @@ class Server(Facts):
             self.comes(self.gone, 1)
         if costs and not self.verdicts.judges(costs, self.watching or costs):
             return  # it is known already, or not asked for
-        if not broken and not costs and self.verdicts.line and (cause := judge.cause(self)):
-            client, broken = cause
+        suffered = None if broken or costs or self.gone() or not self.verdicts.line else judge.cause(self)
+        if suffered:
+            client, broken = suffered
             expected, saw, clients, how, look_at = broken.expected, f"{client.name}: {broken.saw}", [client], "", ""
         self.failed_at = time.monotonic()
         before = look(self.launch.proc, self.launch.family)

@@ -73,6 +73,8 @@ def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
     server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
     server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WINDOW)
+    server.did("then one more came for a large one, and read it")
+    server.serves(server.ask("/large.bin"), "/large.bin", look_at=questions.WINDOW)
     server.did("then the readers read on, the last first")
     for client in reversed(readers):
         client.open_window()

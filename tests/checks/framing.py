@@ -28,6 +28,7 @@ def in_pieces(server: Server) -> None:
         3,
         4,
         12,
+        head.index(b"HTTP/") + 2,
         head.index(b"\r\n") + 1,
         head.index(b"\r\n") + 2,
         len(head) - 3,
@@ -103,6 +104,9 @@ def endless_head(server: Server, *, alone: bool = False) -> None:
 
 def goes_on(server: Server, begin: bytes, tail: bytes, alone: bool) -> None:
     client = server.client()
+    if server.long:  # a later one than the first
+        client.send(request("/page1.txt"))
+        server.serves(client, "/page1.txt")
     client.send(begin)
     for number in range(16):
         if client.ended:
@@ -127,6 +131,7 @@ STRICT = (
     ("/small.bin", "DELETE", "1.1"),
     ("/small.bin", "GET", "1.0"),
     ("/nope.txt", "GET", "1.0"),
+    ("/huge.bin", "GET", "1.0"),
     ("/sub", "GET", "1.1"),
     ("/large.bin", "GET", "1.1"),
     ("/no/%C3%B1and%C3%BA/%E4%B8%AD%E6%96%87", "GET", "1.1"),
@@ -136,18 +141,24 @@ STRICT = (
     ("/sub?%0d%0aX-Planted:%20yes", "GET", "1.1"),
     ("/%3Cb%3E&amp;%22nope%22", "GET", "1.1"),
     ("/page1.txt?q=%C3%B1", "GET", "1.1"),
+    ("/no/%C3%B1/%E4%B8%AD", "DELETE", "1.1"),
 )
 
 
 def strict(server: Server) -> None:
     """The rules of the contract do the judging."""
+    server.root.huge  # noqa: B018 - writes the file
     for target, method, version in STRICT:
         server.did(f"sent {method} {target} HTTP/{version} and read the answer to its last byte", again=True)
         client = server.ask(target, method=method, version=version)
         server.reply(client, f"an answer to {method} {target} HTTP/{version}", questions.STRICT[method, version])
         server.see_out(client)
         server.leave()
-    for head in (b"HELLO\r\n\r\n", request("/page1.txt", headers=("X-Long: " + "x" * 9000,))):
+    for head in (
+        b"HELLO\r\n\r\n",
+        request("/page1.txt", headers=("X-Long: " + "x" * 9000,)),
+        request("/page1.txt", version="1.0", headers=("Expect: 100-continue",)),
+    ):
         server.did(f"sent `{excerpt(head, 40)}` and read all that came", again=True)
         client = server.client()
         client.send(head)
@@ -162,7 +173,9 @@ def library(server: Server) -> None:
     server.leave()
     server.did("asked with the library `requests`: its Host has a port, and it sends Accept-Encoding: gzip")
     host, port = server.address
-    for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt"):
+    server.root.add("/packed.txt", b"as it is\n")
+    server.root.add("/packed.txt.gz", b"as nobody has asked for it\n")
+    for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt", "/packed.txt"):
         wanted = server.root.files.get(target)
         with new_session() as session:
             try:

@@ -27,18 +27,28 @@ from tests.checks import (
     survival,
 )
 
+Scene = Callable[..., None]
+
 STRETCH = 0  # points: reported beside the hundred
 NUMBERS = {50: "Fifty", 100: "A hundred", 200: "Two hundred", 1000: "A thousand"}
 
 
 class Line:
     """sentence: what must hold; `{count}` in it is how many clients the step asks for. scenes: functions of a running
-    server or, if they start servers of their own (`starts`), of the grading."""
+    server or, if they start servers of their own (`starts`), of the grading. also: scenes of other lines that may show
+    a breach of this one: they are played with it where not all the lines are."""
 
-    def __init__(self, sentence: str, *scenes: Callable[..., None], starts: bool = False):
+    def __init__(
+        self,
+        sentence: str,
+        *scenes: Callable[..., None],
+        starts: bool = False,
+        also: tuple[Callable[..., None], ...] = (),
+    ):
         self.sentence = sentence
         self.scenes = scenes
         self.starts = starts
+        self.also = tuple(scene for scene in also if scene not in scenes)
 
     def says(self, count: int = 0) -> str:
         number = NUMBERS.get(count, f"{count:,}") if self.sentence.startswith("{") else f"{count:,}"
@@ -46,16 +56,21 @@ class Line:
 
     def play(self, stage: object, scale: dict[str, object]) -> None:
         """All its scenes; each takes of the scale what it knows."""
-        for scene in self.scenes:
+        partial = isinstance(stage, Server) and stage.grading.partial
+        for scene in self.scenes + self.also * partial:
             known = inspect.signature(scene).parameters
             scene(stage, **{name: value for name, value in scale.items() if name in known})
             if isinstance(stage, Server):
                 stage.leave()
 
 
+#: Scenes that bring clients into every state, and those that send requests of every kind.
+STATES = (model.while_it_answers, states.others_are_served, states.others_are_served_beside_readers)
+REQUESTS = (framing.strict, generated.conversations, survival.odd_heads)
+
 LINES = {
     "answers": Line("It starts, listens, and answers a client.", life.answers, starts=True),
-    "one_thread": Line("One process, one thread.", model.one_process_one_thread),
+    "one_thread": Line("One process, one thread.", model.one_process_one_thread, also=STATES),
     "one_at_a_time": Line(
         "While a client stalls, nobody else is answered; then all are.",
         model.one_at_a_time,
@@ -67,52 +82,37 @@ LINES = {
     "end_of_stream": Line(
         "The client sees the end of the stream after the answer, without closing first.",
         framing.end_of_stream,
+        also=REQUESTS,
     ),
     "contents": Line(
         "A file is answered with 200 and exactly its bytes, whatever they are; an empty one too.",
         files.contents,
         generated.sizes,
+        also=REQUESTS,
     ),
     "large_file": Line("A file of several MiB arrives whole.", files.large),
-    "names": Line("A path is percent-decoded, once, as UTF-8.", files.names, generated.names),
-    "queries": Line("A query, from the first `?` as sent, is dropped.", files.queries),
-    "folders": Line(
-        "A path that ends in `/` means the index.html in that folder.",
-        files.folders,
-    ),
+    "names": Line("A path is percent-decoded, once, as UTF-8.", files.names, generated.names, also=REQUESTS),
+    "queries": Line("A query, from the first `?` as sent, is dropped.", files.queries, also=REQUESTS),
+    "folders": Line("A path that ends in `/` means the index.html in that folder.", files.folders, also=REQUESTS),
     "fresh_files": Line(
         "A file made, changed or removed while the server runs is answered as it is now.",
         files.fresh,
         files.changes_in_mid_answer,
     ),
     "missing": Line(
-        "What is no readable regular file is 404, with a body that a person can read.",
-        files.missing,
+        "What is no readable regular file is 404, with a body that a person can read.", files.missing, also=REQUESTS
     ),
-    "outside": Line(
-        "Nothing outside the root is served, however the path is spelled.",
-        safety.climbs,
-    ),
+    "outside": Line("Nothing outside the root is served, however the path is spelled.", safety.climbs, also=REQUESTS),
     "wandering": Line(
         "A path that wanders and still ends inside the root is 200 or 404.",
         safety.wanders,
     ),
     "links": Line(
-        "A symbolic link that stays inside the root is served, one that leaves it is 404.",
-        safety.links,
+        "A symbolic link that stays inside the root is served, one that leaves it is 404.", safety.links, also=REQUESTS
     ),
-    "other_methods": Line(
-        "A method other than GET is answered 405 or 501.",
-        safety.methods,
-    ),
-    "junk": Line(
-        "A head that is no HTTP is answered 400, or the connection is closed.",
-        safety.junk,
-    ),
-    "pieces": Line(
-        "A request head may come in two pieces, cut anywhere.",
-        framing.in_pieces,
-    ),
+    "other_methods": Line("A method other than GET is answered 405 or 501.", safety.methods, also=REQUESTS),
+    "junk": Line("A head that is no HTTP is answered 400, or the connection is closed.", safety.junk, also=REQUESTS),
+    "pieces": Line("A request head may come in two pieces, cut anywhere.", framing.in_pieces, also=REQUESTS),
     "byte_by_byte": Line(
         "A request head may come one byte at a time.",
         framing.byte_by_byte,
@@ -126,6 +126,7 @@ LINES = {
         "Every answer parses as HTTP by a strict parser, and what it says of its length is right.",
         framing.strict,
         generated.conversations,
+        also=REQUESTS,
     ),
     "library": Line("A library client gets its answers, where connections are long all on one.", long.library),
     "half_close": Line(
@@ -164,7 +165,7 @@ LINES = {
         starts=True,
     ),
     "restart": Line("A new server can listen on the same port at once.", life.restarts, starts=True),
-    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads),
+    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads, patience.nobody),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
     "output_closed": Line("It serves though nobody reads what it prints.", survival.output_closed, starts=True),
@@ -179,8 +180,7 @@ LINES = {
         starts=True,
     ),
     "own_processes": Line(
-        "Fifty stalled clients are each served by a process of its own.",
-        model.own_processes,
+        "Fifty stalled clients are each served by a process of its own.", model.own_processes, also=STATES
     ),
     "stalled": Line(
         "{count} stalled clients delay nobody, and can finish in any order.",
@@ -193,8 +193,7 @@ LINES = {
         states.others_are_served_beside_readers,
     ),
     "parent_lets_go": Line(
-        "The serving child holds the client's socket, and the parent does not.",
-        model.parent_lets_go,
+        "The serving child holds the client's socket, and the parent does not.", model.parent_lets_go, also=STATES
     ),
     "parent_descriptors": Line(
         "The parent's descriptors are back when the children are done.",
@@ -215,6 +214,8 @@ LINES = {
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
         model.own_threads,
+        model.while_it_answers,
+        also=STATES,
     ),
     "threads_return": Line("Threads end with their clients.", leaving.threads_return),
     "descriptors_run_out": Line(
@@ -225,41 +226,32 @@ LINES = {
     "one_os_thread": Line(
         "One process, and with a hundred stalled clients no more threads than gevent's few helpers.",
         model.one_os_thread,
+        model.threads_of_readers,
+        also=STATES,
     ),
     "gevent": Line("gevent does the switching.", model.gevent_loaded),
     "nonblocking": Line(
-        "The listener and the clients' sockets are non-blocking.",
-        model.nonblocking_sockets,
+        "The listener and the clients' sockets are non-blocking.", model.nonblocking_sockets, also=STATES
     ),
     "in_turn": Line(
-        "Each socket is asked in turn: no epoll, never asleep in select or poll.",
-        model.asks_in_turn,
+        "Each socket is asked in turn: no epoll, never asleep in select or poll.", model.asks_in_turn, also=STATES
     ),
     "hundred": Line(
-        "One connection serves 100 requests, one after the other, 404 among them.",
-        long.hundred,
+        "One connection serves 100 requests, one after the other, 404 among them.", long.hundred, also=REQUESTS
     ),
-    "lengths": Line(
-        "Every answer, whatever its status, carries a right Content-Length.",
-        long.lengths,
-    ),
+    "lengths": Line("Every answer, whatever its status, carries a right Content-Length.", long.lengths, also=REQUESTS),
     "asked_to_close": Line(
-        "`Connection: close`, in any letter case, means: answer, then close.",
-        long.closes_when_asked,
+        "`Connection: close`, in any letter case, means: answer, then close.", long.closes_when_asked, also=REQUESTS
     ),
     "close_after_all": Line(
         "A large answer is complete before the connection that was to close is closed.",
         long.closes_after_big,
     ),
     "not_asked_to_close": Line(
-        "The words `Connection: close` elsewhere in the head mean nothing.",
-        long.closes_for_nothing_else,
+        "The words `Connection: close` elsewhere in the head mean nothing.", long.closes_for_nothing_else, also=REQUESTS
     ),
-    "http10": Line("HTTP/1.0 means: answer, then close.", long.http10),
-    "pipelined": Line(
-        "Requests sent without waiting are all answered, in order.",
-        long.pipelined,
-    ),
+    "http10": Line("HTTP/1.0 means: answer, then close.", long.http10, also=REQUESTS),
+    "pipelined": Line("Requests sent without waiting are all answered, in order.", long.pipelined, also=REQUESTS),
     "pipelined_pieces": Line(
         "Pipelined requests may be cut into pieces anywhere.",
         long.pipelined_in_pieces,
@@ -285,19 +277,18 @@ LINES = {
         beside.idle_ends,
         starts=True,
     ),
-    "sleeps_in_epoll": Line("The thread sleeps in epoll.", model.sleeps_in_epoll, model.never_naps),
+    "sleeps_in_epoll": Line("The thread sleeps in epoll.", model.sleeps_in_epoll, model.never_naps, also=STATES),
     "watches": Line(
         "epoll watches the listener and {count} stalled clients, and none that has left.",
         model.watches_everyone,
+        also=STATES,
     ),
     "idle": Line(
-        "{count} stalled clients and no traffic use no CPU, nor does a server without clients.",
-        model.idle,
+        "{count} stalled clients and no traffic use no CPU, nor does a server without clients.", model.idle, also=STATES
     ),
-    "idle_readers": Line("Clients that do not read use no CPU.", model.idle_readers),
+    "idle_readers": Line("Clients that do not read use no CPU.", model.idle_readers, also=STATES),
     "idle_after_resets": Line(
-        "Clients that have reset their connections use no CPU.",
-        model.idle_after_resets,
+        "Clients that have reset their connections use no CPU.", model.idle_after_resets, also=STATES
     ),
     "burst": Line("Clients that come all at once are all served.", model.burst),
     "idle_crowd": Line(

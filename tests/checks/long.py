@@ -53,10 +53,12 @@ def hundred(server: Server, count: int = 100) -> None:
 
 
 def lengths(server: Server) -> None:
+    server.root.huge  # noqa: B018 - writes the file
     for method, target in (
         ("GET", "/small.bin"),
         ("GET", "/empty.txt"),
         ("GET", "/large.bin"),
+        ("GET", "/huge.bin"),
         ("GET", "/nope.txt"),
         ("GET", "/sub"),
         ("GET", "/../secret.txt"),
@@ -177,6 +179,14 @@ def http10(server: Server) -> None:
         nothing_behind(server, client)
         ends(server, client, TEN)
         server.leave()
+    server.did("sent an HTTP/1.0 request on a connection after one of HTTP/1.1", again=True)
+    client = server.ask("/page1.txt")
+    asked(server, client, "/page1.txt")
+    client.send(request("/page2.txt", version="1.0"))
+    server.reply(client)
+    nothing_behind(server, client)
+    ends(server, client, TEN)
+    server.leave()
     server.did("sent two HTTP/1.0 requests in one piece", again=True)
     client = server.client()
     client.send(request("/page1.txt", version="1.0") + request("/page2.txt", version="1.0"))
@@ -320,7 +330,9 @@ def library_reuses(server: Server) -> None:
     server.leave()
     server.did("asked 20 times with one `requests.Session`, and counted the connections it made")
     host, port = server.address
-    targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/sub/")
+    server.root.add("/packed.txt", b"as it is\n")
+    server.root.add("/packed.txt.gz", b"as nobody has asked for it\n")
+    targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/packed.txt")
     peers = known = server.launch.sockets.connections(port).keys()
     with new_session() as session:
         for number in range(20):

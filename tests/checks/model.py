@@ -18,6 +18,8 @@ FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 #: One request of each kind that may take a path of its own through the code.
 KINDS = {
     request("/page1.txt"): "/page1.txt",
+    request("/plain"): "/plain, a name without a suffix",
+    request("/"): "/",
     request("/empty.txt"): "an empty file",
     request("/nope.txt"): "/nope.txt, which is not there",
     request("/sub"): "a folder without its slash",
@@ -39,21 +41,28 @@ def one_process_one_thread(server: Server, count: int = 4) -> None:
     one_process(server)
     one_thread(server)
     server.leave()
-    server.did("then one that stopped reading in the middle of a large answer")
-    client = clients.stuck_readers(server, 1, server.root.longest)[0]
-    one_process(server)
-    one_thread(server)
-    client.open_window()
-    server.until(lambda: client.replies or client.ended)
+    while_it_answers(server)
+
+
+def while_it_answers(server: Server, count: int = 1) -> None:
+    """The watchers judge: in mid-answer to so many stuck readers, after an answer of each kind, when all is over."""
+    readers = "one" if count == 1 else str(count)
+    server.did(f"{readers} stopped reading in the middle of a large answer, then read on")
+    for client in clients.stuck_readers(server, count, server.root.longest):
+        client.open_window()
+    server.until(lambda: all(client.replies or client.ended for client in server.clients))
     server.leave()
     for sent, asked in KINDS.items():
-        server.did(f"then one asked for {asked}", again=True)
+        server.did(f"one asked for {asked}", again=True)
         client = server.client()
         client.send(sent)
         server.until(lambda client=client: client.replies or client.ended or client.malformed)
-        one_process(server)
-        one_thread(server)
+        server.watch("rest")
         server.leave()
+
+
+def threads_of_readers(server: Server) -> None:
+    while_it_answers(server, HELPERS + 2)
 
 
 def one_thread(server: Server) -> None:
@@ -150,9 +159,9 @@ def served_apart(server: Server, crowd: list[Client]) -> dict[int, Client]:
 
 
 def own_processes(server: Server, count: int = 50) -> None:
-    server.did(f"{count} clients connected and stalled in mid-request")
+    server.did(f"{count} clients connected and stalled: every third was silent, the others sent part of a request")
     crowd = [server.client() for _ in range(count)]
-    for client in crowd:
+    for client in [client for number, client in enumerate(crowd) if number % 3]:
         client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, crowd)))
     server.must(
@@ -188,9 +197,11 @@ def holders_text(server: Server, client: Client) -> str:
 
 
 def own_threads(server: Server, count: int = 50) -> None:
-    server.did(f"{count} clients connected and stalled in mid-request")
-    for _ in range(count):
-        server.client().send(b"GET /page1.txt HT")
+    server.did(f"{count} clients connected and stalled: every third was silent, the others sent part of a request")
+    for number in range(count):
+        client = server.client()
+        if number % 3:
+            client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, server.clients)))
     one_process(server, "own_threads")
     server.must(
@@ -288,6 +299,7 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Ite
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
+    """In other states the watchers look."""
     server.did(f"one client was served; looked at the flags of the listener, then of all sockets, with {count} stalled")
     server.get("/page1.txt")  # one that has only just begun to listen may not have set its flags yet
     server.settle(lambda: server.client_descriptors() == 0)
@@ -323,6 +335,7 @@ def asleep_on_sockets(task: Task) -> bool:
 
 
 def asks_in_turn(server: Server, samples: int = 150) -> None:
+    server.come_to_rest()  # with nobody there
     server.did(f"two clients stalled; looked {samples} times at the system call the server was in")
     for _ in range(2):
         server.client().send(b"GET /page1.txt HT")

@@ -50,7 +50,6 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
             silence(server, part, alone=alone)
             if part is parts[-1]:
                 activity(server, alone)
-                nobody(server)
 
 
 def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False) -> None:

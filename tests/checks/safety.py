@@ -31,7 +31,7 @@ CLIMBS = (
     "/../secret.txt%00.txt",
 )
 WANDERS = ("/sub/../page1.txt", "//page1.txt", "/./page1.txt", "/../www/page1.txt")
-METHODS = ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get")
+METHODS = ("TRACE", "PROPFIND", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get")
 JUNK = (
     b"HELLO\r\n\r\n",
     b"GET\r\n\r\n",
@@ -53,6 +53,11 @@ def climbs(server: Server) -> None:
         why = f"{target} has a NUL byte, as no file name has" if "%00" in target else f"{target} leaves the root"
         server.answers(server.ask(target), (404,), why, outside(why))
         server.leave()
+    for target in ("2/secret.txt", "-private/secret.txt", "../secret.txt", "secret.txt"):
+        server.did(f"asked for {target}, a target without its slash, which may be answered in any way", again=True)
+        client = server.ask(target)
+        server.settle(lambda client=client: client.replies or client.ended or client.malformed)
+        server.leave()  # where it is seen whether anything came from outside
 
 
 def outside(why: str) -> str:

@@ -164,6 +164,7 @@ def play(server: Server, states: list[State], leave: Callable[[Client], None]) -
     crowd = [state(server) for state in states]
     server.come_to_rest()
     comes(server)
+    server.watch("over")  # for those who came, while these stay
     verb = "closed" if leave is Client.close else "reset"
     server.did(f"then {'they all' if len(crowd) > 1 else 'that one'} {verb} the connection")
     for client in crowd:

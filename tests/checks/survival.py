@@ -176,23 +176,31 @@ def next_one(server: Server, story: str) -> None:
     server.told[-2:] = [story]
 
 
-def thousand(server: Server, count: int = 1050, together: int = 8) -> None:
-    """More clients than Python lets a function call itself, and than 10 bits count; some more only come by."""
+#: What those of a round do who vanish: how much of a request they send, and how they leave.
+VANISH = ((0, Client.close), (20, Client.reset), (len(request("/page1.txt")), Client.reset))
+
+
+def thousand(server: Server, count: int = 1050, served: int = 5) -> None:
+    """More clients than Python lets a function call itself, and than 10 bits count: some are served, some vanish.
+
+    Those whom this server has had before count too.
+    """
     look_at, began = questions.THOUSAND, time.monotonic()
-    for number in range(0, count, together):
+    each = served + len(VANISH)
+    for number in range(min(server.had, count // 2), count, each):
         if time.monotonic() - began > LONG_ENOUGH:
             server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
             return
-        last = min(number + together, count)
-        server.did(f"{count} clients came, {together} at a time: these were number {number + 1} to {last}", again=True)
-        crowd = [(server.client(wait=False), f"/page{each % 12}.txt") for each in range(number, last)]
-        passers_by = [server.client(wait=False)] if number % 32 == 8 else []
+        server.did(f"{count} clients came, {each} at a time: number {number + 1} to {number + each} now", again=True)
+        crowd = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
         for place, (client, target) in enumerate(crowd):
-            client.send(request("/nope.txt" if place == 5 else target))
-        for client in passers_by:
-            (Client.reset if number % 64 == 8 else Client.close)(client)
+            client.send(request("/nope.txt" if place == served - 1 else target))
+        for size, leave in VANISH:
+            client = server.client(wait=False)
+            client.send(request("/page1.txt")[:size])
+            leave(client)
         for place, (client, target) in enumerate(crowd):
-            if place == 5:
+            if place == served - 1:
                 server.answers(client, (404,), "there is no such file", look_at)
             else:
                 server.serves(client, target, look_at=look_at)

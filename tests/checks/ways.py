@@ -131,6 +131,13 @@ SERVED = (
     served("asked for a file that is not there", request("/nope.txt")),
     served("asked for a folder", request("/sub")),
     served("asked for the index of a folder", request("/sub/")),
+    served(
+        "asked for a file with lines that ask for less",
+        request(
+            "/page1.txt",
+            headers=("If-Modified-Since: Mon, 01 Jan 2001 00:00:00 GMT", 'If-None-Match: "a"', "Accept-Encoding: gzip"),
+        ),
+    ),
     served("asked for a FIFO", request("/fifo")),
     served("asked for a link that leaves the root", request("/link.txt")),
     served("asked for a link that leads back to itself", request("/ring")),

@@ -90,7 +90,9 @@ RIGHT = {
     "no HTTP, closed": (b"HELLO\r\n\r\n", b"", {}),
     "no HTTP, told": (b"HELLO\r\n\r\n", reply(400, b"what?"), {}),
     "reset in mid-answer, with more unread": (GET + GET, reply()[:-3], {"ended": "reset"}),
+    "an empty method": (b" /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(405, b"what?"), {}),
     "a method that is no word": (b"G\xcbT /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(501, b"what?"), {}),
+    "a method left out": (b" /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(405, b"what?"), {}),
     "a blank line alone": (b"\r\n\r\n", reply(404, b"what?"), {}),
     "any answer": (request("//["), reply(404, b""), {}),
     "small letters": (request("/page", method="get"), reply(400, b"what?"), {}),
@@ -114,6 +116,7 @@ RIGHT = {
         reply(),
         {"long": True},
     ),
+    "HTTP/1.0 refused, and no plain file": (request("/../secret", version="1.0"), reply(400, b"no"), {}),
     "Keep-Alive": (request("/page", headers=("Connection: Keep-Alive",)), reply(), LONG),
     "the words elsewhere": (request("/page", headers=("X: Connection: close",)), reply(), LONG),
     "closes after another method": (request("/page", method="PUT"), reply(405, b"no"), {"long": True}),
@@ -169,6 +172,11 @@ WRONG = {
     ("last answer", "http10"): (request("/page", version="1.0") + GET, reply() * 2, LONG),
     ("ends", "asked_to_close"): (CLOSE, reply(), {**LONG, "over": True}),
     ("ends", "http10"): (request("/page", version="1.0"), reply(), {**LONG, "over": True}),
+    ("answered behind", "pipelined"): (
+        request("/page", method="DELETE") + GET,
+        reply(501, b"no"),
+        {**LONG, "over": True},
+    ),
     ("stays", "hundred"): (request("/nope"), NOPE, {"long": True}),
     ("stays", "not_asked_to_close"): (request("/page", headers=("Connection: Keep-Alive",)), reply(), {"long": True}),
 }
@@ -198,6 +206,12 @@ MORE_WRONG = (
     (("answered", "contents"), GET + GET, reply(), {"long": True}),
     (("stays", "hundred"), GET, reply(200, PAGE, "Keep-Alive: timeout=5"), {"long": True, "idle": 1.0}),
     (("status", "names"), GET + request("/%70age"), reply() + NOPE, LONG),
+    (("status", "long_head"), request("/nope"), reply(414, b"too long"), {}),
+    (("status", "long_head"), request("/page", headers=("X: " + "x" * 4000,)), reply(431, b"too long"), {}),
+    (("status", "strict"), request("/page", version="1.0"), reply(505, b"too old"), {}),
+    (("status", "http10"), request("/page", version="1.0"), reply(400, b"too old"), {"long": True}),
+    (("status", "contents"), request("/page", version="1.0"), NOPE, {}),
+    (("status", "outside"), request("/../secret"), reply(400, b"no"), {}),
 )
 
 

@@ -413,6 +413,18 @@ def test_all_targets_of_a_file_change_with_it(changing):
     assert changing.wanted(b"/sub/deep/page.txt", time.monotonic()).bodies == (b"through a link",)
 
 
+def test_another_spelling_is_the_same_file(changing):
+    """Named again, as itself or in other escapes, it stays as it is; nothing has changed during the run."""
+    for target in ("/%6e.txt", "/%6E.txt", "/%6e.txt", "/n.txt"):
+        changing.add_named("n.txt", target)
+    (data,) = {changing.files[target] for target in ("/%6e.txt", "/%6E.txt", "/n.txt")}
+    for target in (b"/%6e.txt", b"/n.txt", b"/%6E%2Etxt"):
+        wanted = changing.wanted(target)
+        assert (wanted.statuses, wanted.bodies) == ((200,), (data,)) and wanted.kind in ("plain", "name")
+    changing.add("/n.txt", b"new")
+    assert {changing.files[target] for target in ("/%6e.txt", "/%6E.txt", "/n.txt")} == {b"new"}
+
+
 # What there is
 
 

@@ -238,9 +238,9 @@ def test_hostile_bodies(tmp_path):
     reads = "data = os.read(fd, status.st_size)"
     assert reads in solution(STEP)
     changed = f"data = ({HOSTILE!r} * (status.st_size // 9 + 1))[: status.st_size]"
-    run, reports = graded(tmp_path, solution(STEP).replace(reads, changed), STEP, "-k", "answers or strict")
+    run, reports = graded(tmp_path, solution(STEP).replace(reads, changed), STEP, "-k", "answers or contents")
     assert run.status == 1, run.out + run.err
-    check_all(reports, 0, "fail")
+    check_all(reports, 2, "fail")
     check_harmless(reports)
     assert_commands(reports)
 

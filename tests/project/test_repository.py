@@ -293,6 +293,9 @@ def tasks():
 
 #: The parent gets there without a word of its client; a child that has served one would race it, by SIGCHLD.
 SILENT = ("02_multiprocess", 2)
+#: The first round gets there without any client. One that connects before that round is accepted in it, and the run
+#: gets to TODO 3: the server says its address before it asks whether anybody is there.
+WITHOUT_CLIENT = ("05_nonblocking", 2)
 
 
 @pytest.mark.parametrize(("step", "number"), sorted(tasks()))
@@ -314,7 +317,8 @@ def test_a_run_gets_to_the_todos_in_order(tmp_path, step, number):
             said += line
 
     try:
-        if address := re.match(r"http://([\d.]+):(\d+)/", server.stdout.readline()):
+        address = re.match(r"http://([\d.]+):(\d+)/", server.stdout.readline())
+        if address and (step, number) != WITHOUT_CLIENT:
             try:
                 with socket.create_connection((address[1], int(address[2])), timeout=tools.PATIENT) as client:
                     if (step, number) != SILENT:
