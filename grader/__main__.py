@@ -40,6 +40,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
+    parser.add_argument("--stop", action="store_true", help="end the run once a line is lost")
     parser.add_argument("--progress", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # for grader.learn
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the requests that are made up")
     parser.add_argument("--examples", type=positive, default=EXAMPLES, metavar="N", help="how many of each kind")
@@ -151,7 +152,8 @@ def say(words: str) -> None:
 
 def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
     """Keep the result of a whole run of the learner's own files for `progress`, `hint` and `watch`."""
-    if options.progress and not options.k and options.submission.resolve() == (REPOSITORY / "steps").resolve():
+    whole = not options.k and not options.stop
+    if options.progress and whole and options.submission.resolve() == (REPOSITORY / "steps").resolve():
         for result in results:
             if not result.error:
                 files.write_whole(options.progress / f"{result.step[:2]}.json", records.render([result]))
@@ -165,7 +167,7 @@ def grade(options: argparse.Namespace, result: Result) -> None:
             grading.seed, grading.examples = options.seed, options.examples
             say(text.in_a_line(f"{result.step}: {options.submission}"))
             show = board.line if colours else lambda check: say(text.line(check))
-            run(grading, result, select=options.k, show=show, first=options.first.split(","))
+            run(grading, result, select=options.k, show=show, first=options.first.split(","), stop=options.stop)
     if colours and not result.error:
         board.summary(result)
     elif result.error:

@@ -30,11 +30,16 @@ class Grader:
         *,
         show: Callable[[Check], None] | None = None,
         first: Sequence[str] = (),
+        stop: bool = False,
     ):
-        """show: is told of each check that has ended. first: names of checks to begin with, after the gate."""
+        """show: is told of each check that has ended. first: names of checks to begin with, after the gate.
+
+        stop: the run ends once a line is lost.
+        """
         self.run = grading
         self.result = result
         self.show = show
+        self.stop = stop
         self.first = {name: number for number, name in enumerate(first)}
         self.checks: dict[str, Check] = {}
         self.shared = Shared(grading)
@@ -108,7 +113,7 @@ class Grader:
                 known = (line, finding.rule) in verdicts.muted
                 verdicts.muted.add((line, finding.rule))
                 self.blame(line, finding)
-                if known:
+                if known or self.stop:
                     if found := verdicts.ledger.get(check.name):  # another line's scene has shown what is wrong with it
                         raise found from None
                     check.outcome, check.reason = NOT_RUN, f"it needs {line!r}"
@@ -138,7 +143,7 @@ class Grader:
         if check.finding is None:
             check.stories += [story for story in (tell(server, now) for server in self.run.stage) if story.events]
         self.run.stage.clear()
-        if line in self.selected and check.outcome in (PASSED, NOT_RUN):
+        if line in self.selected and (self.stop or check.outcome in (PASSED, NOT_RUN)):
             check.outcome, check.finding, check.reason = FAILED, finding, str(finding)
             if self.show:
                 self.show(check)
@@ -167,6 +172,8 @@ class Grader:
                 check.outcome, check.finding, check.reason = FAILED, found, str(found)
         elif call.when == "teardown" and call.excinfo is not None:
             self.note_failure(check, call.excinfo.value)
+        if self.stop and (self.run.verdicts.ledger or (check.outcome in (FAILED, NOT_STARTED) and not check.stretch)):
+            item.session.shouldfail = f"a line is lost: {check.name}"
         return report
 
     def note_failure(self, check: Check, error: BaseException) -> None:

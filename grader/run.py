@@ -59,6 +59,7 @@ def run(
     select: str | None = None,
     show: Callable[[Check], None] | None = None,
     first: Sequence[str] = (),
+    stop: bool = False,
 ) -> None:
     """Grade one step. After this every check of the suite has a record, whatever happened."""
     result.todo = grading.todo
@@ -69,7 +70,7 @@ def run(
     grading.partial = bool(select)
     if select:
         given += ["-k", select]
-    status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first)])
+    status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first, stop=stop)])
     result.interrupted = status == pytest.ExitCode.INTERRUPTED and not result.error
     if status == pytest.ExitCode.USAGE_ERROR:
         result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"
