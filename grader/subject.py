@@ -58,8 +58,7 @@ class Server(Facts):
     @property
     def address(self) -> tuple[str, int]:
         """Where a client reaches it: a listener on every address is reached at the one asked for."""
-        assert self.launch.listener
-        host, port = self.launch.listener.address
+        host, port = self.listener.address
         if "--host" in self.launch.arguments and host in ("0.0.0.0", "::"):
             host = self.launch.arguments[self.launch.arguments.index("--host") + 1]
         return host.removeprefix("::ffff:"), port
@@ -225,8 +224,8 @@ class Server(Facts):
             self.comes(self.gone, 1)
         if costs and not self.verdicts.judges(costs, self.watching or costs):
             return  # it is known already, or not asked for
-        if not broken and not costs and self.verdicts.line and (cause := judge.cause(self)):
-            client, broken = cause
+        if not broken and not costs and self.verdicts.line and (found := judge.cause(self)):
+            client, broken = found
             expected, saw, clients, how, look_at = broken.expected, f"{client.name}: {broken.saw}", [client], "", ""
         self.failed_at = time.monotonic()
         before = look(self.launch.proc, self.launch.family)
