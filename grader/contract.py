@@ -99,7 +99,7 @@ class Request:
         """Whether a server may serve or refuse it as it likes."""
         if not self.version:
             words = self.head.split(b"\r\n")[0].split()
-            shaped = len(words) >= 3 and any(word.startswith(b"HTTP/") for word in words)
+            shaped = any(word.startswith(b"HTTP/") for word in words)
             return not words or shaped or (words[0] == b"GET" and len(words) == 2)  # HTTP/0.9 among them
         names = [name for name, _ in self.fields]
         odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))

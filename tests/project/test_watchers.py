@@ -82,6 +82,9 @@ class MadeUp(Server):
     def holder_of(self, client):
         return "the main process"
 
+    def pump(self, seconds=0.0):
+        pass
+
     def comes(self, condition, seconds):
         return condition()
 
