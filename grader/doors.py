@@ -35,7 +35,7 @@ def ask(server: Server, found: list[Socket]) -> Socket:
 
     server.comes(lambda: right() or all(client.done() for client in asked.values()), waiting.PATIENCE)
     chosen = (right() or found)[0]
-    server.leave()
+    server.close_clients()  # whoever knocked at another door is not judged by what it was told there
     server.comes(lambda: all(map(server.forgotten, server.departed)), waiting.PATIENCE / 6)
     server.departed.clear()
     server.named, server.cast = 0, Cast()  # nobody has come yet, as far as the checks are concerned

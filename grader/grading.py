@@ -1,7 +1,9 @@
 """One grading run: the submission's copy, the document root, and every server that is started from them."""
 
 import re
+import secrets
 import shutil
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from grader import STEPS, doors, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
 from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
+from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
 
@@ -114,13 +117,13 @@ class Grading:
 
     def start(self, *arguments: str, defaults: bool = False) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
-        given = ["--host", "127.0.0.1", "--port", "0", "--root", str(self.root.path)]
+        given = ["--host", "127.0.0.1", "--port", str(free_port()), "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
         if defaults:
             given = []
         server = self.subject(self.launch(*given))
-        words = ["python server.py", *given[:4], *["--root DIR"] * bool(given)]
+        words = ["python server.py", *given[:2], *["--port PORT --root DIR"] * bool(given)]
         server.did(f"started `{' '.join(words)}`")
         self.wait_for_listener(server)
         return server
@@ -134,9 +137,11 @@ class Grading:
     def wait_for_listener(server: Server) -> None:
         """Wait until it listens, and no more: what it opens for a moment on the way is not taken for its listener."""
 
+        resting = Rest(server.launch.proc, server.launch.family, doors.TURNS)
+
         def listens() -> bool:
-            server.launch.listener = server.launch.find_listener()
-            return server.launch.listener is not None
+            server.launch.listener = found = server.launch.find_listener()
+            return found is not None and (server.launch.asked_for(found) or resting.check())
 
         for _ in range(10):  # one that comes and goes without end is taken as it is
             server.must(
@@ -175,6 +180,23 @@ class Grading:
             self.end(launch)
         end_orphans()
         self.workshop.remove()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses, and that the kernel gives to no client: ip(7), ip_local_port_range.
+
+    The server is told this one, so that its listener is known from whatever else it may listen for.
+    """
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = range(10_000, low) if low > 11_000 else range(high + 1, 65_536) if high < 64_000 else range(low, high)
+    while True:
+        port = ports[secrets.randbelow(len(ports))]
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def ignore_odd_files(folder: str, names: list[str]) -> list[str]:

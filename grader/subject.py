@@ -224,8 +224,9 @@ class Server(Facts):
             self.comes(self.gone, 1)
         if costs and not self.verdicts.judges(costs, self.watching or costs):
             return  # it is known already, or not asked for
-        if not broken and not costs and self.verdicts.line and (found := judge.cause(self)):
-            client, broken = found
+        suffered = None if broken or costs or self.gone() or not self.verdicts.line else judge.cause(self)
+        if suffered:
+            client, broken = suffered
             expected, saw, clients, how, look_at = broken.expected, f"{client.name}: {broken.saw}", [client], "", ""
         self.failed_at = time.monotonic()
         before = look(self.launch.proc, self.launch.family)

@@ -31,7 +31,15 @@ def command_line(grading: Grading) -> None:
         if given != int(port) or address not in (host, f"::ffff:{host}"):
             server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}", look_at=questions.WHERE)
         server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.ROOT)
+    any_port(grading)
     defaults(grading)
+
+
+def any_port(grading: Grading) -> None:
+    """`--port 0` takes any free port: which of its listeners is the server's, it says by serving the site there."""
+    with grading.started("--port", "0") as server:
+        server.did("started it with --port 0")
+        server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WHERE)
 
 
 def defaults(grading: Grading) -> None:

@@ -50,7 +50,7 @@ class Run:
         return {test["extra_data"]["check"]: test["extra_data"]["outcome"] for test in self.results["tests"]}
 
 
-def grade(*arguments, results=None, patience="1", **more):
+def grade(*arguments, results=None, patience="1", limit=110, **more):
     """Run `python -m grader` as a user does and wait for its end."""
     given = [*arguments, *(["--results", results] if results else [])]
     done = subprocess.run(
@@ -60,7 +60,7 @@ def grade(*arguments, results=None, patience="1", **more):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=110,
+        timeout=limit,
     )
     written = Path(results) if results else None
     data = json.loads(written.read_text(encoding="utf-8")) if written and written.exists() else None

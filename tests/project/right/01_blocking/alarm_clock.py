@@ -2,6 +2,7 @@
 
 Unusual: no call ever waits for a socket: it sleeps in sigwait, without a time-out, until SIGALRM comes ten times a second.
 A hasty grader: sees a process asleep for good in rt_sigtimedwait, with nothing to wake it, and calls it stuck.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 import argparse
 import os

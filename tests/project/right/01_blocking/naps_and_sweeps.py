@@ -2,6 +2,7 @@
 
 Unusual: sleeps 300 ms before each accept's first recv and sweeps its garbage for every client; the answer is made by wsgiref, in HTTP/1.0.
 A hasty grader: measures, and calls slow what is only slow.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 import argparse
 import gc

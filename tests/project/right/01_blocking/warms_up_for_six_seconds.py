@@ -2,6 +2,7 @@
 
 Unusual: it computes for 6 s of processor time before it listens, and a second more for its very first answer.
 A hasty grader: calls a server that computes and makes no system call a spinner, before it listens or between two clients.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

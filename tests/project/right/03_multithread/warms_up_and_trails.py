@@ -2,6 +2,7 @@
 
 Unusual: it computes for 6 s before it listens; one byte a send for the head; chunked coding with a trailer; another name by prctl, no output, and an end with status 0.
 A hasty grader: calls the warm-up a spin, reads a status line with one recv, or takes the trailer for another answer.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

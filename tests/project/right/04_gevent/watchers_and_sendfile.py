@@ -45,7 +45,10 @@ def pour(sock, fd):
     say(sock, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
     while at < size:
         try:
-            at += os.sendfile(sock.fileno(), fd, at, size - at)
+            sent = os.sendfile(sock.fileno(), fd, at, size - at)
+            if not sent:  # the file has shrunk
+                return
+            at += sent
         except BlockingIOError:
             wait_write(sock.fileno())
 

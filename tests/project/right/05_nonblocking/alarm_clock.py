@@ -2,6 +2,7 @@
 
 Unusual: re-exec at start; the clock is an interval timer; the listener's socket is a subclass.
 A hasty grader: takes an unknown system call for "stuck", or notes facts before the exec.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

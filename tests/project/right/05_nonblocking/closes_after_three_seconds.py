@@ -2,6 +2,7 @@
 
 Unusual: thousands of naps of a millisecond pass, in which nothing changes, before the end of the stream.
 A hasty grader: calls it stuck for going round, and never lets its three seconds pass.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 Unusual: after its answer a connection lives on for 3 s, is read and not listened to, and then closed without a word; a nap a millisecond long between.
 A hasty grader: counts turns in which nothing changes, and gives the server up before the end of the stream.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 Unusual: no system call for 6 s and then for 1 s, while clients may be waiting; its handlers of SIGINT and SIGTERM exit with 0.
 A hasty grader: calls it a spinner: it uses the processor, and nothing that the kernel knows changes.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 Unusual: every answer is late by a tenth of a second; in a round it reads and writes all it can.
 A hasty grader: has a limit of 50 ms somewhere, or looks once, and at once.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 Unusual: half-closed connections stay watched, and what they send is thrown away; epoll's time-out is that of the oldest of them.
 A hasty grader: looks for the descriptor, or for its place in the watch list, right after the end of the stream.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 Unusual: six seconds of processor time at the start, and hardly a system call in them.
 A hasty grader: calls that spinning.
+Slow: it is waited for again and again, which takes minutes; the whole corpus is tried with it, the sample is not.
 """
 
 import argparse
