@@ -132,7 +132,7 @@ def free_port() -> int:
     """One that nobody has at this moment: not everybody takes port 0 for that."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def why_wrong(port: int, name: str, content: bytes, long: bool) -> str:

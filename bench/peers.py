@@ -16,7 +16,14 @@ import platform
 import socket
 import sys
 from importlib import metadata
+from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from http.server import SimpleHTTPRequestHandler
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 BACKLOG = 1024
 PIECE = 1 << 16  # bytes: what is no larger is read in one go
@@ -24,13 +31,14 @@ ROOT = "BENCH_ROOT"
 root = os.environ.get(ROOT, "")
 
 
-def application(environ, start_response):
+def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
     """WSGI, PEP 3333: the file that the path names. `root` is the folder."""
     file = io.FileIO(root + environ["PATH_INFO"])
     size = os.fstat(file.fileno()).st_size
     start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(size))])
     if size > PIECE and (wrapper := environ.get("wsgi.file_wrapper")):
-        return wrapper(file, PIECE)
+        pieces: Iterable[bytes] = wrapper(file, PIECE)
+        return pieces
     with file:
         return [file.read()]
 
@@ -52,7 +60,7 @@ def waitress(port: int, long: bool) -> None:
 def cheroot(port: int, long: bool) -> None:
     from cheroot import wsgi
 
-    def in_pieces(environ, start_response):
+    def in_pieces(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """What it cannot send at once it copies, again and again."""
         return application({**environ, "wsgi.file_wrapper": FileWrapper}, start_response)
 
@@ -62,9 +70,10 @@ def cheroot(port: int, long: bool) -> None:
 def gevent(port: int, long: bool) -> None:
     from gevent import pywsgi
 
-    def closing(environ, start_response):
+    def closing(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """It closes without saying so, which wrk takes for an error."""
-        return application(environ, lambda status, headers: start_response(status, [*headers, ("Connection", "close")]))
+        close = ("Connection", "close")
+        return application(environ, lambda status, lines, error=None: start_response(status, [*lines, close], error))
 
     server = pywsgi.WSGIServer(("127.0.0.1", port), application if long else closing, backlog=BACKLOG, log=None)
     server.init_socket()
@@ -72,17 +81,17 @@ def gevent(port: int, long: bool) -> None:
     server.serve_forever()
 
 
-def handler(long: bool):
+def handler(long: bool) -> "type[SimpleHTTPRequestHandler]":
     import http.server
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1" if long else "HTTP/1.0"
         disable_nagle_algorithm = True
 
-        def __init__(self, *arguments):
+        def __init__(self, *arguments: Any):
             super().__init__(*arguments, directory=root)
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     return Handler

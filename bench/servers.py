@@ -147,7 +147,7 @@ def versions(python: str) -> dict[str, str]:
     """What there is: of that Python and its packages, and nginx. Raises CannotMeasure if it is no Python."""
     try:
         done = subprocess.run([python, str(HERE / "peers.py"), "versions"], capture_output=True, text=True)
-        found = json.loads(done.stdout)
+        found: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError):
         raise CannotMeasure(f"--python: {python} does not run as a Python; name one of 3.10 or newer") from None
     return found | ({"nginx": nginx_version()} if nginx_program() else {})

@@ -5,8 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plan import size_words
-from bench.result import AT_ITS_LIMIT, DISTURBED, PEER, Cell, Group, Result, Spread
-from bench.servers import MODES
+from bench.result import AT_ITS_LIMIT, DISTURBED, Cell, Group, Result, Spread
+from bench.servers import MODES, PEER
 from grader.report.text import printable
 
 MILLI, MICRO = 1e3, 1e6

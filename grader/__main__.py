@@ -65,7 +65,7 @@ def why_not(options: argparse.Namespace) -> str:
         path = getattr(options, name)
         if path is None:
             continue
-        if why := files.why_not_writable(path) or (name == "classroom" and classroom.missing()):
+        if why := files.why_not_writable(path) or (classroom.missing() if name == "classroom" else ""):
             return f"--{name}: {why}"
         if other := paths.get(files.place(path)):
             return f"--{name} and --{other} name the same file; give each its own"

@@ -83,6 +83,14 @@ class Client:
     def replies(self) -> list[Reply]:
         return self.reader.replies
 
+    def done(self) -> bool:
+        """Whether it has an answer, or will get none."""
+        return bool(self.replies or self.malformed or self.ended)
+
+    def over(self) -> bool:
+        """Whether the server has ended the connection."""
+        return bool(self.ended)
+
     @property
     def reading(self) -> bool:
         return self._reading

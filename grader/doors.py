@@ -33,7 +33,7 @@ def ask(server: Server, found: list[Socket]) -> Socket:
     def right() -> list[Socket]:
         return [row for row, client in asked.items() if any(reply.body == page for reply in client.replies)]
 
-    server.comes(lambda: right() or all(map(done, asked.values())), waiting.PATIENCE)
+    server.comes(lambda: right() or all(client.done() for client in asked.values()), waiting.PATIENCE)
     chosen = (right() or found)[0]
     server.close_clients()  # whoever knocked at another door is not judged by what it was told there
     server.comes(lambda: all(map(server.forgotten, server.departed)), waiting.PATIENCE / 6)
@@ -49,8 +49,3 @@ def knock(server: Server, row: Socket) -> Client:
     host, port = server.address
     client.send(f"GET /index.html HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
     return client
-
-
-def done(client: Client) -> bool:
-    """Whether it will not get another answer."""
-    return bool(client.replies or client.ended or client.malformed)

@@ -24,10 +24,10 @@ class Names:
         self.launch = launch
         self.sockets: dict[int, str] = {}
         self.clients: dict[int, Client] = {}
-        for row in launch.sockets.listeners():
-            if launch.listener and row.address[1] == launch.listener.address[1]:
-                waiting = f", {row.unread} in its backlog" if row.unread else ", its backlog empty"
-                self.sockets[row.inode] = f"the listener{waiting}"
+        for door in launch.sockets.listeners():
+            if launch.listener and door.address[1] == launch.listener.address[1]:
+                waiting = f", {door.unread} in its backlog" if door.unread else ", its backlog empty"
+                self.sockets[door.inode] = f"the listener{waiting}"
         for client in clients:
             row = client.row(launch.sockets)
             if row and row.inode:
@@ -77,13 +77,16 @@ class Moment:
         self.zombies = [process for process in self.family.values() if process.state in "ZX"]
         self.held = {p.process.pid: launch.proc.descriptors(p.process.pid) for p in self.places}
         listener = launch.listener
-        rows = launch.sockets.listeners() if listener else []
-        self.backlog = [row for row in rows if listener and row.inode == listener.inode and row.unread]
-        self.deaf = bool(listener and self.places) and all(row.inode != listener.inode for row in rows)
+        rows = [row for row in launch.sockets.listeners() if row.inode == listener.inode] if listener else []
+        self.backlog = [row for row in rows if row.unread]
+        self.deaf = bool(listener and self.places) and not rows
         self.lines = lines.ask(launch) if ask and self.places else lines.Lines()
 
     def name(self, process: Process) -> str:
         return "main process" if process.pid == self.launch.pid else "process"
+
+    def client_of(self, place: Place) -> Client | None:
+        return self.names.clients.get(place.inode) if place.inode else None
 
     def line(self, place: Place) -> lines.Line | None:
         return self.lines.threads.get((place.task.pid, place.task.tid))
@@ -153,15 +156,15 @@ class Moment:
         a thread is to wait for it, for a moment."""
         places = [place for place in self.places if (place.task.pid, place.task.tid) in self.still]
         main = next((place for place in places if place.task.tid == self.launch.pid), None)
-        on_client = [p for p in places if p.inode in self.names.clients and p.task.call in (*RECEIVE, *SEND)]
+        transfers = [place for place in places if place.task.call in (*RECEIVE, *SEND)]
+        on_client = {place: client for place in transfers if (client := self.client_of(place))}
         others = f"; meanwhile {backlog_words(self.backlog[0].unread)}" if self.backlog else ""
-        if main in on_client and (others or len(self.names.clients) > 1):
-            client = self.names.clients[main.inode]  # type: ignore[index, union-attr]
-            what = "for more bytes of" if main.task.call in RECEIVE else "for room to send to"  # type: ignore[union-attr]
+        if main and main in on_client and (others or len(self.names.clients) > 1):
+            client = on_client[main]
+            what = "for more bytes of" if main.task.call in RECEIVE else "for room to send to"
             return f"the main thread waits {what} {client.name}, {client.deeds()}{others}"
         if main and on_client and (others or main.task.call not in ACCEPT):
-            other = on_client[0]
-            client = self.names.clients[other.inode]  # type: ignore[index]
+            other, client = next(iter(on_client.items()))
             if main.task.call in ("wait4", "waitid", "futex"):
                 how = "a child" if main.task.call != "futex" else "a thread (a lock, or a join)"
                 return f"the main thread waits for {how}, and {self.who(other)} waits for {client.name}{others}"

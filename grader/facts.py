@@ -12,7 +12,7 @@ from grader import holdings, lines
 from grader.client import Client
 from grader.docroot import DocumentRoot
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_RECV, Process, Socket, Task
-from grader.launch import Launch
+from grader.launch import Clock, Launch
 from grader.proof import Prover, Sockets, is_internal
 from grader.traces import Traces
 
@@ -37,6 +37,18 @@ class Facts:
     @property
     def main(self) -> int:
         return self.launch.pid
+
+    @property
+    def listener(self) -> Socket:
+        """Of a server that listens, or has listened."""
+        assert self.launch.listener
+        return self.launch.listener
+
+    @property
+    def clock(self) -> Clock:
+        """Every server that is graded has one; those of the bench go by the true one."""
+        assert self.launch.clock
+        return self.launch.clock
 
     def living(self) -> dict[int, Process]:
         return {pid: process for pid, process in self.launch.family().items() if process.state not in "ZX"}
@@ -196,8 +208,7 @@ class Facts:
         return kinds
 
     def listens(self) -> bool:
-        assert self.launch.listener
-        return any(row.inode == self.launch.listener.inode for row in self.launch.sockets.listeners())
+        return any(row.inode == self.listener.inode for row in self.launch.sockets.listeners())
 
     # What the waiting loop asks (grader.waiting.Watched)
 
@@ -228,10 +239,10 @@ class Facts:
         """The facts for the prover, or None while something of ours is under way."""
         unread: dict[int, int] = {}
         full = False
-        for row in self.launch.sockets.listeners():
-            if self.launch.listener and row.address[1] == self.launch.listener.address[1]:
-                unread[row.inode] = row.unread
-                full = full or row.unread > row.unsent
+        for door in self.launch.sockets.listeners():
+            if self.launch.listener and door.address[1] == self.launch.listener.address[1]:
+                unread[door.inode] = door.unread
+                full = full or door.unread > door.unsent
         unwilling = set()
         for client, row in self.rows().items():
             if self.under_way(client, row, full):

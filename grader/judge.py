@@ -37,7 +37,7 @@ def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchang
         over=over,
         pending=client.reader.pending,
         unbounded=client.reader.unbounded,
-        idle=server.launch.clock.between(last, until),
+        idle=server.clock.between(last, until),
         asked=tuple(client.asked_at),
     )
 
@@ -105,7 +105,7 @@ def asked_alone(server: "Server", head: bytes) -> str:
         with grading.started() as other:
             client = other.client()
             client.send(head)
-            answered = other.until(lambda: client.replies or client.malformed or client.ended)
+            answered = other.until(client.done)
             if answered and not server.long:
                 other.until(lambda: client.ended)
             found = violations(other, client, over=True)

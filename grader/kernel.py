@@ -300,12 +300,12 @@ class Proc:
         if len(data) != 16:
             raise OSError(errno.EFAULT, "there is no timespec at this address")
         seconds, nanoseconds = struct.unpack("qq", data)
-        return seconds + nanoseconds / 1e9
+        return float(seconds + nanoseconds / 1e9)
 
     def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
         """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none. Raises OSError."""
         seconds, microseconds = struct.unpack("ll", self.socket_option(pid, descriptor, socket.SOL_SOCKET, option, 16))
-        return seconds + microseconds / 1e6
+        return float(seconds + microseconds / 1e6)
 
     def socket_option(self, pid: int, descriptor: int, level: int, option: int, size: int) -> bytes:
         """What getsockopt(2) says of another process's socket, pidfd_getfd(2).

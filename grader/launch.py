@@ -37,9 +37,10 @@ _own: set[int] = set()  # children that the grader itself has started and will r
 
 
 @contextmanager
-def our_own(command: list[str], **options: object) -> Iterator[subprocess.Popen]:
+def our_own(command: list[str], pass_fds: tuple[int, ...] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """A program of ours that is no part of any server; it is ended here, whatever happens."""
-    popen = subprocess.Popen(command, stdin=subprocess.PIPE, **options)  # type: ignore[call-overload]
+    popen = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=pass_fds)
+    assert popen.stdin
     _own.add(popen.pid)
     try:
         yield popen
@@ -176,7 +177,7 @@ class Clock:
     @property
     def alarm(self) -> float:
         """Seconds that the server's last alarm was set to, 0 for none."""
-        return struct.unpack("2d", self.path.read_bytes())[1]
+        return float(struct.unpack("2d", self.path.read_bytes())[1])
 
     def leads(self, proc: Proc, pid: int) -> bool:
         """Whether this process reads it: another program does not, nor a Python that ignores its environment."""

@@ -8,7 +8,7 @@ then that one fails, and the check is played again.
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ class Grader:
         for launch in [launch for launch in self.run.launches if launch is not shared]:
             self.run.end(launch)
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Function]) -> None:
         for item in items:
             mark = item.get_closest_marker("points")
             title = inspect.cleandoc(item.obj.__doc__ or item.name).split("\n\n")[0].replace("\n", " ")
@@ -153,7 +153,9 @@ class Grader:
         return frozenset(check.name for check in self.result.checks if check.reason != "not selected")
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         check = self.checks[item.nodeid]
         check.seconds += call.duration

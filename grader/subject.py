@@ -58,8 +58,7 @@ class Server(Facts):
     @property
     def address(self) -> tuple[str, int]:
         """Where a client reaches it: a listener on every address is reached at the one asked for."""
-        assert self.launch.listener
-        host, port = self.launch.listener.address
+        host, port = self.listener.address
         if "--host" in self.launch.arguments and host in ("0.0.0.0", "::"):
             host = self.launch.arguments[self.launch.arguments.index("--host") + 1]
         return host.removeprefix("::ffff:"), port

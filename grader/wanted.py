@@ -76,7 +76,7 @@ def within(root: bytes, place: bytes) -> bool:
 def walk(root: bytes, path: bytes) -> Way:
     """Follow a path from the root, as the kernel does. The root is a real path, without a slash at its end."""
     place, links, left, todo = root, 0, False, path.split(b"/")[::-1]
-    status: os.stat_result | None = os.lstat(root)
+    status = os.lstat(root)
     while todo:
         name = todo.pop()
         if not stat.S_ISDIR(status.st_mode):  # whatever follows, be it only a slash: ENOTDIR
@@ -235,8 +235,8 @@ def judge(root: bytes, target: bytes, held: Held, since: float) -> Wanted:
             *([follow(root, path[:-1], held, since)] if path.endswith(b"/") and path[:-1] else []),
         ]
         statuses = {404}.union(*(one.statuses for one in others))
-        bodies = [data for one in others for data in one.bodies]
-        found = Found(found.way, statuses, bodies, "wander" if bodies else found.kind)
+        contents = [data for one in others for data in one.bodies]
+        found = Found(found.way, statuses, contents, "wander" if contents else found.kind)
     kind = found.kind
     if kind in ("missing", "wander") and found.statuses == {404} and climbs(root, path):
         kind = "outside"

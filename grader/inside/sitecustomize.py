@@ -8,17 +8,24 @@ second is written what alarm(2) or setitimer(2) was last set to, which no file i
 It holds no descriptor and no thread, and imports nothing that Python had not loaded already but `mmap`.
 """
 
-import _signal
 import os
 import sys
+
+TYPE_CHECKING = False  # as typing.TYPE_CHECKING: what stands under it is read by mypy alone, and is not imported
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from types import BuiltinFunctionType, FrameType, ModuleType
+else:
+    import _signal
 
 ASK = 59  # grader.lines.ASK: a real-time signal that hardly anybody uses
 DEEPEST, MOST = 60, 2000  # frames of a stack, stacks of a process
 
 
-def frames(frame) -> list[str]:
+def frames(frame: "FrameType | None") -> list[str]:
     """A stack as lines of tab-separated words, the innermost frame first."""
-    found = []
+    found: list[str] = []
     while frame is not None and len(found) < DEEPEST:
         code = frame.f_code
         found.append(f"frame\t{frame.f_lineno}\t{code.co_name!a}\t{code.co_filename!a}")
@@ -26,13 +33,13 @@ def frames(frame) -> list[str]:
     return found
 
 
-def stacks(frame) -> list[str]:
+def stacks(frame: "FrameType | None") -> list[str]:
     """Every thread's stack, under its native id (0: unknown), then that of every greenlet that does not run."""
     threading = sys.modules.get("threading")
     known = dict(getattr(threading, "_active", {}))
     native = {ident: getattr(thread, "native_id", 0) for ident, thread in known.items()}
     native[MAIN] = os.getpid()
-    found = []
+    found: list[str] = []
     for ident, current in list(sys._current_frames().items())[:MOST]:
         found += [f"thread\t{native.get(ident) or 0}", *frames(frame if ident == MAIN else current)]
     if greenlet := sys.modules.get("greenlet"):
@@ -44,7 +51,7 @@ def stacks(frame) -> list[str]:
     return found
 
 
-def answer(_number, frame) -> None:
+def answer(_number: int, frame: "FrameType | None") -> None:
     """Write the stacks beside, then rename: the asker sees all of them or none."""
     path = f"{FOLDER}/{os.getpid()}"
     try:
@@ -68,21 +75,21 @@ def main_changes() -> None:
 class Instead:
     """In place of a built-in function: found in a class it is no method, and it is pickled by its name, as that is."""
 
-    def __init__(self, function, call):
+    def __init__(self, function: "BuiltinFunctionType", call: "Callable[..., object]"):
         self.function, self.call = function, call
         self.__module__ = function.__module__
 
-    def __call__(self, *args, **named):
+    def __call__(self, *args: object, **named: object) -> object:
         return self.call(*args, **named)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> object:
         return getattr(self.function, name)
 
-    def __reduce__(self):
+    def __reduce__(self) -> str:
         return self.function.__name__
 
 
-def page(path: str):
+def page(path: str) -> "memoryview[float]":
     """The two doubles of the clock's file, in memory that all processes share. No descriptor of it stays open.
 
     Before Python 3.13 a map keeps a copy of its own, which takes the lowest free number. The map has no use
@@ -95,7 +102,8 @@ def page(path: str):
         if sys.version_info >= (3, 13):
             return memoryview(mmap.mmap(file, 16, trackfd=False)).cast("d")
         os.close(copy := os.dup(file))
-        main_changes.keeps = memory = mmap.mmap(file, 16)
+        memory = mmap.mmap(file, 16)
+        main_changes.keeps = memory  # type: ignore[attr-defined]  # to the very end, as Python keeps the function
         if os.path.sameopenfile(copy, file):
             os.close(copy)
         return memoryview(memory).cast("d")
@@ -109,7 +117,7 @@ def set_forward(path: str) -> None:
 
     clock = page(path)
 
-    def replace(module, name: str, call) -> None:
+    def replace(module: "ModuleType", name: str, call: "Callable[..., object]") -> None:
         instead = Instead(getattr(module, name), call)
         for place in (module, sys.modules.get(module.__name__.removeprefix("_"))):
             if getattr(place, name, None) is instead.function:
@@ -122,12 +130,12 @@ def set_forward(path: str) -> None:
 
     alarm, setitimer = _signal.alarm, _signal.setitimer
 
-    def noted_alarm(seconds, /):
+    def noted_alarm(seconds: int, /) -> int:
         before = alarm(seconds)
         clock[1] = seconds
         return before
 
-    def noted_setitimer(which, seconds, interval=0.0, /):
+    def noted_setitimer(which: int, seconds: float, interval: float = 0.0, /) -> tuple[float, float]:
         before = setitimer(which, seconds, interval)
         if which == _signal.ITIMER_REAL:
             clock[1] = seconds

@@ -102,7 +102,7 @@ def in_use() -> bool:
     return False
 
 
-def wait_for_listener(server: subprocess.Popen, patience: float = 20.0) -> tuple[str, int] | None:
+def wait_for_listener(server: subprocess.Popen[bytes], patience: float = 20.0) -> tuple[str, int] | None:
     """Where it listens, seen in the kernel; None if it ends or takes too long."""
     proc = Proc()
     facts = sockets(proc)

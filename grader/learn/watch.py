@@ -38,7 +38,7 @@ def complaint(step: str) -> str:
     return ""
 
 
-def start(options: argparse.Namespace) -> subprocess.Popen | None:
+def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
     print(f"\n--- {options.step}", flush=True)
     if why := complaint(options.step):
         print(f"{why}\nwaiting for the next save", flush=True)
@@ -49,7 +49,7 @@ def start(options: argparse.Namespace) -> subprocess.Popen | None:
     return subprocess.Popen(command)
 
 
-def end(grader: subprocess.Popen | None) -> None:
+def end(grader: subprocess.Popen[bytes] | None) -> None:
     if grader is None or grader.poll() is not None:
         return
     grader.send_signal(signal.SIGINT)
@@ -63,9 +63,15 @@ def end(grader: subprocess.Popen | None) -> None:
 def show(options: argparse.Namespace) -> int:
     home.source(options.step)
     grader, begun = None, False
-    how = {"watch_filter": Changes(), "raise_interrupt": True, "yield_on_timeout": True, "rust_timeout": FIRST}
+    saves = watch(
+        home.script(options.step).parent,
+        watch_filter=Changes(),
+        raise_interrupt=True,
+        yield_on_timeout=True,
+        rust_timeout=FIRST,
+    )
     try:
-        for changes in watch(home.script(options.step).parent, **how):
+        for changes in saves:
             if changes or not begun:  # the first time without: it watches now, so that no save is missed
                 end(grader)
                 grader, begun = start(options), True

@@ -82,14 +82,13 @@ def summary(result: Result) -> None:
     if result.error:
         out.print(words(f"{result.step}: nothing could be graded: {result.error}", "bold red"))
         return
-    first, *others = [*text.failures(result), None]
-    if first and first.finding:
-        title = Text.assemble("first: ", (text.printable(first.title), "bold"))
-        out.print(Panel(story(first.finding), title=title, title_align="left", border_style="red", padding=(1, 2)))
-        if first.finding.repeat:  # outside, and in one piece, so that it can be copied
-            out.print(Text.assemble(("by hand: ", "dim"), words(first.finding.repeat, "cyan")), soft_wrap=True)
-    rest = [check for check in others if check]
-    if rest:
+    failed = text.failures(result)
+    if failed and (finding := failed[0].finding):
+        title = Text.assemble("first: ", (text.printable(failed[0].title), "bold"))
+        out.print(Panel(story(finding), title=title, title_align="left", border_style="red", padding=(1, 2)))
+        if finding.repeat:  # outside, and in one piece, so that it can be copied
+            out.print(Text.assemble(("by hand: ", "dim"), words(finding.repeat, "cyan")), soft_wrap=True)
+    if rest := failed[1:]:
         out.print(Rule("failed too, perhaps for the same reason", style="dim", align="left"))
         grid = Table.grid(padding=(0, 2))
         grid.add_column(no_wrap=True, style="red")

@@ -28,7 +28,7 @@ def missing() -> str:
 
 
 def render(results: list[Result]) -> str:
-    tests = [
+    tests: list[dict[str, str | int]] = [
         {
             "test-name": f"{result.step}: {check.title}",
             "passed": check.earned == check.points,

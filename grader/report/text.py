@@ -77,10 +77,10 @@ def summary(result: Result) -> str:
     if result.error:
         return printable(f"{result.step}: nothing could be graded: {result.error}")
     parts = []
-    first, *others = [*failures(result), None]
-    if first and first.finding:
-        parts.append(f"\n  {printable(first.title)}\n{failure(first.finding)}\n")
-    parts += [paragraph("then", f"{check.name}: {check.reason}") for check in others if check]
+    failed = failures(result)
+    if failed:
+        parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}\n")
+    parts += [paragraph("then", f"{check.name}: {check.reason}") for check in failed[1:]]
     parts += other_lines(result)
     parts.append(f"\n{result.step}: {result.score} of {FULL} points{stretch_words(result)} ({result.seconds:.1f} s)")
     if words := next_thing(result):

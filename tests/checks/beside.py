@@ -12,23 +12,27 @@ from tests.checks import clients, life, long, model, questions
 
 def ends_in_service(grading: Grading) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        host = life.own_address()
-        with grading.started("--host", host) as server:
-            server.did(f"three clients stalled, one read nothing of a large answer; sent {number.name}")
-            clients.stuck_readers(server, 1)
-            for _ in range(3):
-                server.client().send(b"GET /page1.txt HT")
-            server.settle(lambda server=server: all(map(server.has_read, server.clients[1:])))
-            server.end_by(number)
-            server.must(
-                server.gone,
-                "the end of every process",
-                saw=lambda server=server: life.survivors(server),
-                look_at=questions.SURVIVORS,
-            )
-            port, story = str(server.launch.listener.address[1]), list(server.told)
-            server.launch.end()
-        life.started_again(grading, host, port, story)
+        ended_in_service(grading, number)
+
+
+def ended_in_service(grading: Grading, number: signal.Signals) -> None:
+    host = life.own_address()
+    with grading.started("--host", host) as server:
+        server.did(f"three clients stalled, one read nothing of a large answer; sent {number.name}")
+        clients.stuck_readers(server, 1)
+        for _ in range(3):
+            server.client().send(b"GET /page1.txt HT")
+        server.settle(lambda: all(map(server.has_read, server.clients[1:])))
+        server.end_by(number)
+        server.must(
+            server.gone,
+            "the end of every process",
+            saw=lambda: life.survivors(server),
+            look_at=questions.SURVIVORS,
+        )
+        port, story = str(server.listener.address[1]), list(server.told)
+        server.launch.end()
+    life.started_again(grading, host, port, story)
 
 
 def descriptors_run_out(grading: Grading, room: int = 12) -> None:
@@ -54,7 +58,7 @@ def descriptors_run_out(grading: Grading, room: int = 12) -> None:
 
 def waiting(server: Server) -> int:
     """Connections that nobody has accepted."""
-    return sum(row.unread for row in server.launch.sockets.listeners() if row.inode == server.launch.listener.inode)
+    return sum(row.unread for row in server.launch.sockets.listeners() if row.inode == server.listener.inode)
 
 
 def ten_thousand(grading: Grading, count: int = 10_000) -> None:
@@ -89,6 +93,7 @@ def idle_ends(grading: Grading) -> None:
             saw = "no such limit in the answer" if stated is None else f"a limit of {stated:g} s"
             expected = "a stated limit for idle connections: Keep-Alive: timeout=N, of 60 s at most"
             server.fail(expected, saw, look_at="how would a client know how long it may be silent?")
+        assert stated is not None  # who states none has failed
         server.wait_out(lambda: client.ended, stated)
         expected = f"the end of the connection after {stated:g} s"
         server.must(lambda: client.ended, expected, clients=[client], look_at=questions.TIMER)

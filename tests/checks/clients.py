@@ -1,5 +1,7 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
+from functools import partial
+
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.subject import Server
@@ -31,7 +33,7 @@ def delay_nobody(server: Server, count: int) -> None:
         client = server.ask("/small.bin")
         server.serves(client, "/small.bin", look_at=questions.ALONE)
         server.leave(client)
-        server.settle(lambda client=client: server.forgotten(client))
+        server.settle(partial(server.forgotten, client))
         server.come_to_rest()
     server.did("then the stalled ones ended their requests: the last to come, the first, the others in reverse")
     order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
@@ -40,7 +42,7 @@ def delay_nobody(server: Server, count: int) -> None:
         server.serves(client, target, look_at=questions.ALONE)
         if not server.long:
             expected = f"the end of the stream for {client.name} after its answer"
-            server.must(lambda client=client: client.ended, expected, clients=[client])
+            server.must(client.over, expected, clients=[client])
     for client, _, rest in order[2:]:
         client.send(rest)
     for client, target, _ in order[2:]:

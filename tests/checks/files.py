@@ -162,9 +162,8 @@ def changes_in_mid_answer(server: Server) -> None:
         else:
             server.root.shrink(name, len(before) // 2)
         client.open_window()
-        over = lambda client=client: client.replies or client.malformed or client.ended  # noqa: E731
         expected = "the end of the answer, or of the stream, once the file is still"
-        server.must(over, expected, clients=[client], look_at=questions.CHANGES)
+        server.must(client.done, expected, clients=[client], look_at=questions.CHANGES)
         if grows:
             grown(server, client, before, before + more)
         client.close()

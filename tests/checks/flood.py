@@ -47,7 +47,8 @@ class Flood:
     def __init__(self, server: Server, board: memoryview):
         self.server = server
         self.board = board
-        self.seen, self.since = (0, 0, 0), 0
+        self.seen: tuple[int, ...] = (0, 0, 0)
+        self.since = 0
 
     def blocked(self) -> bool:
         """Whether the kernel takes no more, the server being stopped: two turns without a byte."""
@@ -78,7 +79,7 @@ def flooding(server: Server, kind: str) -> Iterator[Flood]:
         host, port = server.address
         program = Path(flooder.__file__)
         command = [sys.executable, "-I", "-S", str(program), kind, host, str(port), str(memory)]
-        with our_own(command, pass_fds=[memory]):
+        with our_own(command, (memory,)):
             yield Flood(server, memoryview(mmap.mmap(memory, 40)).cast("q"))
     finally:
         os.close(memory)
@@ -113,14 +114,13 @@ def one_more(server: Server, flood: Flood, in_turn: bool) -> None:
             server.notes.append("a flood was to be made, and did not begin within 10 s: nobody was tried in it")
         before = flood.taken()
         client = server.ask("/small.bin")
-    answered = lambda: client.replies or client.malformed or client.ended  # noqa: E731
     server.must(
-        lambda: answered() or (in_turn and flood.taken_since(before) > AT_MOST),
+        lambda: client.done() or (in_turn and flood.taken_since(before) > AT_MOST),
         f"an answer for {client.name} while another floods",
         clients=[client],
         look_at=questions.FLOOD,
     )
-    if not answered():
+    if not client.done():
         taken = f"{flood.taken_since(before) >> 20} MiB of the flood were taken since it asked"
         expected = f"an answer for {client.name} before {AT_MOST >> 20} MiB more of the flood are taken"
         saw = f"{taken}; {evidence.state_of(client, server.launch)}"

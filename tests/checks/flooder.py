@@ -26,7 +26,7 @@ LINE = b"X-Long: ".ljust(1022, b"x") + b"\r\n"
 HEAD = b"GET /page1.txt HTTP/1.1\r\nHost: kata.test\r\n"
 
 
-def in_hand(sock):
+def in_hand(sock: socket.socket) -> None:
     """Ask for a large send buffer; without the privilege the kernel's own choice must do, socket(7)."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, IN_HAND)
@@ -34,14 +34,14 @@ def in_hand(sock):
         pass
 
 
-def acknowledged(sock, sent):
+def acknowledged(sock: socket.socket, sent: int) -> int:
     """How many of these bytes the other side's kernel has, tcp(7) SIOCOUTQ."""
     size = array.array("i", [0])
     fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, size)
     return sent - size[0]
 
 
-def flood(sock, board, first, piece, reads):
+def flood(sock: socket.socket, board: memoryview, first: bytes, piece: bytes, reads: bool) -> None:
     """Send until the connection ends, which raises OSError; return if the standard input does."""
     sock.setblocking(False)
     ready = select.poll()
@@ -68,7 +68,7 @@ def flood(sock, board, first, piece, reads):
         board[TURNS] += 1
 
 
-def main():
+def main() -> None:
     kind, host, port, descriptor = sys.argv[1:]
     board = memoryview(mmap.mmap(int(descriptor), 40)).cast("q")
     request = HEAD + LINE[:-2] + b"\r\n\r\n"

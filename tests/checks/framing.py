@@ -1,5 +1,7 @@
 """Sections 2 and 3 of the contract: where requests and answers begin and end."""
 
+from functools import partial
+
 import requests
 
 from grader import judge
@@ -39,7 +41,7 @@ def in_pieces(server: Server) -> None:
         server.did(f"sent a request in two pieces, cut between `{first}` and `{second}`", again=True)
         client = server.client()
         client.send(head[:cut])
-        server.settle(lambda client=client: server.has_read(client))
+        server.settle(partial(server.has_read, client))
         early(server, client)
         client.send(head[cut:])
         server.serves(client, "/page1.txt", look_at=questions.ASSEMBLE)
@@ -86,7 +88,7 @@ def long_head(server: Server) -> None:
         server.did(f"sent a head of {len(head)} bytes: {cut}, and when these were read the others", again=True)
         client = server.client()
         client.send(head[:cut])
-        server.settle(lambda client=client: server.has_read(client))
+        server.settle(partial(server.has_read, client))
         client.send(head[cut:])
         server.serves(client, "/page5.txt", look_at=questions.LONG_HEAD)
         server.leave()
@@ -160,11 +162,15 @@ def strict(server: Server) -> None:
         request("/page1.txt", version="1.0", headers=("Expect: 100-continue",)),
     ):
         server.did(f"sent `{excerpt(head, 40)}` and read all that came", again=True)
-        client = server.client()
-        client.send(head)
-        server.must(lambda client=client: client.replies or client.ended, "an answer, or the end", clients=[client])
-        server.see_out(client)
-        server.leave()
+        answered(server, head)
+
+
+def answered(server: Server, head: bytes) -> None:
+    client = server.client()
+    client.send(head)
+    server.must(lambda: client.replies or client.ended, "an answer, or the end", clients=[client])
+    server.see_out(client)
+    server.leave()
 
 
 def library(server: Server) -> None:
@@ -215,6 +221,6 @@ def end_of_stream(server: Server, look_at: str = "who still holds the socket of 
         client = server.client()
         client.send(sent)
         expected = "the end of the stream after the answer, without the client closing first"
-        server.must(lambda client=client: client.ended, expected, clients=[client], look_at=look_at)
+        server.must(client.over, expected, clients=[client], look_at=look_at)
         server.see_out(client)
         server.leave()

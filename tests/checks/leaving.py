@@ -145,7 +145,7 @@ class Leavers:
         )
         expected = f"as many {kind} as before, once these clients have left"
         saw = f"{count} {kind} more after {came} clients {told}{self.examples(kind)}"
-        asks = {**look_at} if isinstance(look_at, dict) else {"": look_at}
+        asks = {"": look_at} if isinstance(look_at, str) else {**look_at}
         if kind in (*TASKS, GREENLETS):
             asks = {"": TASK_WORDS.format(kind)}
         self.server.fail(expected, saw, look_at=asks)

@@ -27,7 +27,7 @@ def command_line(grading: Grading) -> None:
     host, port = own_address(), str(20000 + secrets.randbelow(10000))
     with grading.started("--host", host, "--port", port, "--root", "html") as server:
         server.did(f"started it with --host {host} --port {port} --root html: a relative path, to a link")
-        address, given = server.launch.listener.address
+        address, given = server.listener.address
         if given != int(port) or address not in (host, f"::ffff:{host}"):
             server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}", look_at=questions.WHERE)
         server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.ROOT)
@@ -57,7 +57,7 @@ def defaults(grading: Grading) -> None:
                 return
         with grading.started(defaults=True) as server:
             server.did("started it without any argument")
-            address, port = server.launch.listener.address
+            address, port = server.listener.address
             if port != 7890 or address not in ("127.0.0.1", "::ffff:127.0.0.1"):
                 server.fail("a listener at 127.0.0.1:7890", f"it listens at {address}:{port}", look_at=questions.WHERE)
             server.did("asked for a page of the folder html/ where it was started")
@@ -121,7 +121,7 @@ def restarts(grading: Grading) -> None:
         server.settle(lambda: client.ended)
         client.close()
         server.settle(lambda: (row := server.row(client)) is None or row.state == TIME_WAIT)
-        port = str(server.launch.listener.address[1])
+        port = str(server.listener.address[1])
         server.end_by(signal.SIGTERM)
         server.until(server.gone)
         story = list(server.told)

@@ -319,6 +319,6 @@ class Suite:
         test.__name__ = test.__qualname__ = f"test_{name}"
         test.__module__ = str(self.module["__name__"])
         test.__doc__ = line.says(int(str(scale.get("count", 0))))
-        test.scenes = line.scenes  # type: ignore[attr-defined]
+        test.scenes = line.scenes  # type: ignore[union-attr]  # for grader.plugin to read
         mark = pytest.mark.points(points) if points else pytest.mark.stretch
         self.module[f"test_{name}"] = mark(test)

@@ -1,5 +1,7 @@
 """Section 4 of the contract: long connections."""
 
+from functools import partial
+
 import requests
 
 from grader import judge
@@ -121,12 +123,16 @@ def nothing_behind(server: Server, client: Client) -> None:
 def closes_in_a_queue(server: Server) -> None:
     for line in (CLOSE[0], CLOSE[1]):
         server.did(f"sent two requests in one piece, the first with `{line}`", again=True)
-        client = server.client()
-        client.send(request("/page1.txt", headers=(line,)) + request("/page2.txt"))
-        server.serves(client, "/page1.txt", look_at=questions.CLOSES)
-        server.until(lambda client=client: client.ended or len(client.replies) > 1)
-        server.see_out(client)
-        server.leave()
+        closes_with_one_left(server, line)
+
+
+def closes_with_one_left(server: Server, line: str) -> None:
+    client = server.client()
+    client.send(request("/page1.txt", headers=(line,)) + request("/page2.txt"))
+    server.serves(client, "/page1.txt", look_at=questions.CLOSES)
+    server.until(lambda: client.ended or len(client.replies) > 1)
+    server.see_out(client)
+    server.leave()
 
 
 def closes_after_big(server: Server) -> None:
@@ -231,7 +237,7 @@ def pipelined_in_pieces(server: Server) -> None:
         client = server.client()
         for at in range(0, len(stream), size):
             client.send(stream[at : at + size])
-            server.settle(lambda client=client: server.has_read(client))
+            server.settle(partial(server.has_read, client))
         for target in targets:
             asked(server, client, target, questions.PIECES)
         server.leave()
@@ -333,7 +339,8 @@ def library_reuses(server: Server) -> None:
     server.root.add("/packed.txt", b"as it is\n")
     server.root.add("/packed.txt.gz", b"as nobody has asked for it\n")
     targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/packed.txt")
-    peers = known = server.launch.sockets.connections(port).keys()
+    known = set(server.launch.sockets.connections(port))
+    peers = set(known)
     with new_session() as session:
         for number in range(20):
             target = targets[number % 5]
@@ -346,7 +353,7 @@ def library_reuses(server: Server) -> None:
             if not right and not judge.control(server, request(target)):  # it is not wrong for others too
                 saw = f"{status}, {len(body)} bytes"
                 server.fail(f"the answer for {target}", saw, look_at=questions.LENGTH)
-            peers |= server.launch.sockets.connections(port).keys()
+            peers.update(server.launch.sockets.connections(port))
         if len(peers - known) != 1:
             saw = f"{len(peers - known)} connections"
             server.fail("one connection for all 20 requests", saw, look_at=questions.LENGTH)

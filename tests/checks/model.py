@@ -56,7 +56,7 @@ def while_it_answers(server: Server, stuck: int = 1) -> None:
         server.did(f"one asked for {asked}", again=True)
         client = server.client()
         client.send(sent)
-        server.until(lambda client=client: client.replies or client.ended or client.malformed)
+        server.until(client.done)
         server.watch("rest")
         server.leave()
 
@@ -304,13 +304,13 @@ def nonblocking_sockets(server: Server, count: int = 4) -> None:
     server.get("/page1.txt")  # one that has only just begun to listen may not have set its flags yet
     server.settle(lambda: server.client_descriptors() == 0)
     server.come_to_rest()
-    blocking_socket(server, {server.launch.listener.inode: "the listener"})
+    blocking_socket(server, {server.listener.inode: "the listener"})
     crowd = [server.client() for _ in range(count)]
     for client in crowd:
         client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, crowd)))
     inodes = {row.inode: client.name for client in crowd if (row := server.row(client))}
-    inodes[server.launch.listener.inode] = "the listener"
+    inodes[server.listener.inode] = "the listener"
     blocking_socket(server, inodes)
 
 
@@ -361,7 +361,8 @@ def not_in_turn(server: Server) -> None:
 
 def watched(server: Server) -> dict[int, int]:
     """All that the epoll descriptors of the main process watch, inode -> events."""
-    proc, found = server.launch.proc, {}
+    proc = server.launch.proc
+    found: dict[int, int] = {}
     for descriptor, target in proc.descriptors(server.main).items():
         if target == "anon_inode:[eventpoll]":
             found |= proc.watched(server.main, descriptor)
@@ -375,7 +376,7 @@ def watches_everyone(server: Server, count: int) -> None:
         client.send(b"GET /page1.txt HT")
     server.settle(lambda: all(map(server.has_read, crowd)))
     one_process(server)
-    listener = server.launch.listener.inode
+    listener = server.listener.inode
 
     def accepted() -> set[int]:
         rows = server.rows()

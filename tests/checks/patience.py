@@ -56,16 +56,22 @@ def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: 
     """A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
     does so by its own clock is right, and is not judged. alone: meanwhile another waits, in vain.
     """
-    clock = server.launch.clock
+    clock = server.clock
     began = clock.now
     crowd = {silent_client(server, kind): kind for kind in kinds}
     limits = {client: limit(client, kind) for client, kind in crowd.items()}
     held = all(row.inode for client in crowd if (row := server.row(client)))
     other = server.ask("/page3.txt") if alone and held else None
     server.come_to_rest()
-    silent = lambda: clock.now - began  # noqa: E731
-    judged = lambda: [client for client in crowd if silent() < limits[client]]  # noqa: E731
-    wronged = lambda: any(client.ended for client in judged())  # noqa: E731
+
+    def silent() -> float:
+        return clock.now - began
+
+    def judged() -> list[Client]:
+        return [client for client in crowd if silent() < limits[client]]
+
+    def wronged() -> bool:
+        return any(client.ended for client in judged())
 
     def wait_until(end: float) -> None:
         server.wait_out(lambda: wronged() or silent() > end, end - silent())
@@ -138,7 +144,7 @@ def finish(server: Server, client: Client, kind: Silence) -> None:
 
 def pass_time(server: Server, seconds: float) -> None:
     """So many seconds pass on the server's clock, and it has time to act."""
-    server.launch.clock.forward(seconds)
+    server.clock.forward(seconds)
     server.come_to_rest()
     if (rest := nap(server)) > NAP:  # one with shorter ones has had several
         server.wait_out(lambda: False, rest + 0.1)
@@ -157,7 +163,7 @@ def activity(server: Server, alone: bool) -> None:
     """Clients who do something again and again are not silent, however long it takes."""
     kinds = [in_pieces, slow_reader] + [asks_again] * server.long
     for part in [[kind] for kind in kinds] if alone or server.long else [kinds]:
-        began = server.launch.clock.now
+        began = server.clock.now
         crowd = [kind(server) for kind in part]
         limit = min(each.limit for each in crowd)
         step = min(SOON - 2, 0.8 * limit)
@@ -171,7 +177,7 @@ def activity(server: Server, alone: bool) -> None:
 
 def stays_busy(server: Server, crowd: list[Busy], steps: list[float], began: float, limit: float) -> bool:
     """Whether it was in time: of a machine so slow that the server's minute was over nothing is said."""
-    clock = server.launch.clock
+    clock = server.clock
     for step in steps:
         pass_time(server, step)
         last, began = began, clock.now
@@ -234,7 +240,7 @@ def nobody(server: Server) -> None:
     server.settle(lambda: server.client_descriptors() == 0)
     for _ in range(2):
         pass_time(server, MINUTE + 1)
-    rings = [seconds for seconds in (*timers(server), server.launch.clock.alarm) if LOOK < seconds <= MINUTE]
+    rings = [seconds for seconds in (*timers(server), server.clock.alarm) if LOOK < seconds <= MINUTE]
     if rings:
         server.wait_out(server.gone, max(rings) + 1)
     server.told = ["all clients left, and nobody came for two minutes, by the server's clock"]

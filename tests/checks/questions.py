@@ -3,7 +3,7 @@
 A question leads to the bug in the words of the lesson, and is never the answer.
 """
 
-from grader.questions import NO_LENGTH
+from grader.questions import NO_LENGTH, Questions
 
 # How it starts and ends
 
@@ -133,7 +133,7 @@ HEADERS = {
     "is another": "what do the header lines promise, and what does the body hold?",
     "": "which header lines does a real client send, and what does your code make of each?",
 }
-STRICT = {
+STRICT: dict[tuple[str, str], Questions] = {
     ("GET", "1.1"): "",
     ("DELETE", "1.1"): {"was answered": "which methods does the server know, and how does it tell?"},
     ("GET", "1.0"): {"was answered": "which versions of HTTP may a request name?"},

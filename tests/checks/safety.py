@@ -56,7 +56,7 @@ def climbs(server: Server) -> None:
     for target in ("2/secret.txt", "-private/secret.txt", "../secret.txt", "secret.txt"):
         server.did(f"asked for {target}, a target without its slash, which may be answered in any way", again=True)
         client = server.ask(target)
-        server.settle(lambda client=client: client.replies or client.ended or client.malformed)
+        server.settle(client.done)
         server.leave()  # where it is seen whether anything came from outside
 
 
@@ -105,7 +105,7 @@ def junk(server: Server) -> None:
         server.did(f"{client.name} sent {head!r}")
         client.send(head)
         server.must(
-            lambda client=client: client.replies or client.ended or client.malformed,
+            client.done,
             "400, or the end of the connection",
             clients=[client],
             look_at=questions.REQUEST_LINE,
@@ -117,7 +117,7 @@ def junk(server: Server) -> None:
         client = server.client()
         server.did(f"{client.name} sent {head!r}", again=True)
         client.send(head)
-        server.settle(lambda client=client: client.replies or client.ended)
+        server.settle(client.done)
 
 
 def half_requests(server: Server) -> None:

@@ -5,6 +5,7 @@ is made of, compressed or endless, `requests` would take it whole.
 """
 
 import http.client
+from collections.abc import Callable
 from typing import BinaryIO
 
 import requests
@@ -13,12 +14,15 @@ MOST_HEAD = 1 << 20  # bytes
 MOST_BODY = 16 << 20  # bytes, decompressed
 MOST_INTERIM = 1000
 
-read_status = http.client.HTTPResponse._read_status
+# What the limits are in has names of its own, which the types of http.client do not know.
+read_status: Callable[[http.client.HTTPResponse], tuple[str, int, str]]
+read_status = http.client.HTTPResponse._read_status  # type: ignore[attr-defined]
 
 
 def read_headers(fp: BinaryIO, *_: object) -> list[bytes]:
     """The lines of a head, the blank one too, however many and long they are."""
-    lines, size = [], 0
+    lines: list[bytes] = []
+    size = 0
     while not lines or lines[-1] not in (b"\r\n", b"\n", b""):
         lines.append(fp.readline(MOST_HEAD))
         size += len(lines[-1])
@@ -37,8 +41,8 @@ def read_final_status(response: http.client.HTTPResponse) -> tuple[str, int, str
     raise http.client.HTTPException(f"more than {MOST_INTERIM} interim answers")
 
 
-http.client._read_headers = read_headers
-http.client.HTTPResponse._read_status = read_final_status
+http.client._read_headers = read_headers  # type: ignore[attr-defined]
+http.client.HTTPResponse._read_status = read_final_status  # type: ignore[attr-defined]
 
 
 def new_session() -> requests.Session:

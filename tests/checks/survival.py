@@ -4,6 +4,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from grader.client import Client, request
 from grader.grading import Grading
@@ -149,16 +150,17 @@ def odd_heads(server: Server) -> None:
             odd = server.client()
             if cut:
                 odd.send(head[:cut])
-                server.settle(lambda odd=odd: server.has_read(odd))
+                server.settle(partial(server.has_read, odd))
             odd.send(head[cut:])
-            server.settle(lambda odd=odd, done=not answered: had(odd) or (done and server.has_read(odd)))
+            server.settle(partial(heard, server, odd, answered))
             nothing_from_outside(server, odd)
             server.leave(odd)
         next_one(server, story)
 
 
-def had(client: Client) -> bool:
-    return bool(client.replies or client.malformed or client.ended)
+def heard(server: Server, client: Client, answered: bool) -> bool:
+    """Whether it has had what it gets. answered: it must get an answer, or the end."""
+    return client.done() or (not answered and server.has_read(client))
 
 
 def nothing_from_outside(server: Server, client: Client) -> None:
@@ -236,7 +238,7 @@ def output_closed(grading: Grading) -> None:
             server.did(f"then a client sent `{excerpt(head)}`", again=head != request("/page1.txt"))
             client = server.client()
             client.send(head)
-            server.settle(lambda client=client: had(client))
+            server.settle(client.done)
             server.leave()
         for target in ("/page2.txt", "/page3.txt"):
             server.serves(server.ask(target), target, look_at=questions.OUTPUT)
@@ -255,7 +257,7 @@ def none_to_be_had(grading: Grading) -> None:
         before = resource.prlimit(server.main, resource.RLIMIT_NPROC, (0, hard_limit(server)))
         for _ in range(4):
             client = server.ask("/page1.txt")
-            server.settle(lambda client=client: had(client))
+            server.settle(client.done)
             server.leave()
         server.did("then it might again")
         resource.prlimit(server.main, resource.RLIMIT_NPROC, before)

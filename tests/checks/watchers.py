@@ -75,7 +75,7 @@ def few_threads(server: Server) -> None:
 def nonblocking(server: Server) -> None:
     inodes = {row.inode: client.name for client in server.clients[:MOST_LOOKED_AT] if (row := server.row(client))}
     inodes.pop(0, None)
-    model.blocking_socket(server, inodes | {server.launch.listener.inode: "the listener"})
+    model.blocking_socket(server, inodes | {server.listener.inode: "the listener"})
 
 
 def asks_in_turn(server: Server) -> None:

@@ -7,6 +7,7 @@ come to rest without. So many clients do the same side by side, or, in step 1, o
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from grader.client import Client, request
 from grader.subject import Server
@@ -205,9 +206,17 @@ def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[
                 crowd = side_by_side(server, some)
             server.leave()
             left_so += crowd
-            if size == 1 and not server.settle(lambda crowd=crowd: all(map(server.forgotten, crowd[0][1]))):
+            if size == 1 and not server.settle(partial(forgets, server, crowd[0][1])):
                 return left_so  # it keeps this one, and serves nobody else
     return left_so
+
+
+def forgets(server: Server, left: list[Client]) -> bool:
+    return all(map(server.forgotten, left))
+
+
+def all_hold(states: list[State]) -> bool:
+    return all(state() for state in states)
 
 
 def list_of(some: list[Way]) -> str:
@@ -224,7 +233,7 @@ def side_by_side(server: Server, ways: list[Way]) -> list[tuple[Way, list[Client
         going.append((act, state))
     while going := [(act, state) for act, state in going if state is not None]:
         states = [state for _, state in going]
-        server.settle(lambda states=states: all(state() for state in states))
+        server.settle(partial(all_hold, states))
         if REST in states:
             server.come_to_rest(turns=2)
         server.rows()  # so that it is known whose a socket was that is left
