@@ -156,6 +156,7 @@ class Client:
                 return
             except OSError as error:
                 self.outbox = b""
+                self.take_rest()
                 self.end("reset", error.strerror or str(error))
         if self.held_back and not self.outbox:
             self.held_back = False
@@ -167,7 +168,19 @@ class Client:
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
+            self.take_rest()
             self.end("reset", error.strerror or str(error))
+
+    def take_rest(self) -> None:
+        """What had come before the connection was reset is still there to be read."""
+        while self.reading:
+            try:
+                data = self.socket.recv(1 << 18)
+            except OSError:
+                return
+            if not data:
+                return
+            self.take(data)
 
     def close(self) -> None:
         if not self.closed:

@@ -428,8 +428,10 @@ def ends_as_it_likes(request: Request) -> bool:
 def overrun(exchange: Exchange, number: int) -> bool:
     """Whether the client had sent more behind its last request: who closes with that unread resets, and what has not
     been taken by then of the answer is lost; RFC 9112, section 9.6, asks for more than the contract."""
-    last = not exchange.long or exchange.requests[number].closes
-    return bool(exchange.ended == "reset" and last and (len(exchange.requests) > number + 1 or exchange.rest))
+    behind = [
+        place for place, each in enumerate(exchange.requests) if place >= number and (each.closes or not exchange.long)
+    ]
+    return exchange.ended == "reset" and any(len(exchange.requests) > place + 1 or exchange.rest for place in behind)
 
 
 def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
