@@ -267,6 +267,7 @@ LINES = {
     "pipelined_slowly": Line(
         "Pipelined large answers reach a slow reader whole and in order.",
         long.pipelined_slowly_read,
+        long.pipelined_until_full,
     ),
     "forgets_idle": Line(
         "A client that leaves an idle connection is forgotten.",

@@ -4,8 +4,9 @@ from functools import partial
 
 import requests
 
-from grader import judge
+from grader import contract, judge
 from grader.client import Client, request
+from grader.docroot import beyond_buffers
 from grader.questions import Questions
 from grader.subject import Server
 from tests.checks import clients, framing, questions
@@ -293,6 +294,22 @@ def pipelined_slowly_read(server: Server) -> None:
     client.open_window()
     for target in targets:
         asked(server, client, target, questions.QUEUE)
+
+
+def pipelined_until_full(server: Server) -> None:
+    """Answers that are each sent in one go, as long as there is room: some day there is not."""
+    target = server.root.sized(15_000)
+    count = beyond_buffers() // 15_000 + 100
+    server.did(f"sent {count} requests for a file of 15,000 bytes at once, and read nothing until the server rested")
+    client = server.client(window=clients.TINY)
+    client.stop_reading()
+    client.send(request(target) * count)
+    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
+    server.come_to_rest()
+    client.open_window()
+    for _ in range(min(count, contract.MANY)):
+        server.serves(client, target, look_at=questions.QUEUE)
+    server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)  # what comes, is right
 
 
 def idle_crowd(server: Server, count: int) -> None:

@@ -92,6 +92,11 @@ RIGHT = {
     "reset in mid-answer, with more unread": (GET + GET, reply()[:-3], {"ended": "reset"}),
     "an empty method": (b" /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(405, b"what?"), {}),
     "a method that is no word": (b"G\xcbT /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(501, b"what?"), {}),
+    "closed by the second, the third unread": (
+        GET + CLOSE + GET,
+        b"",
+        {"long": True, "ended": "reset"},
+    ),
     "a method left out": (b" /page HTTP/1.1\r\nHost: a\r\n\r\n", reply(405, b"what?"), {}),
     "a blank line alone": (b"\r\n\r\n", reply(404, b"what?"), {}),
     "any answer": (request("//["), reply(404, b""), {}),
