@@ -164,6 +164,7 @@ class Exchange:
         return self.site.wanted(self.requests[number].target, since)
 
 
+LEAK = "a file from outside the root was sent"
 #: Rules whose breach may be the work of what else went on: whether it is shows a server that is asked this alone.
 OF_ONE_ANSWER = {"status", "body", "readable", "parse", "answered", "ends"}
 
@@ -226,7 +227,7 @@ def answer(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]
     if exchange.site.leaks(reply.body) or exchange.site.leaks(reply.head):
         line = line_of(exchange, number)
         line = line if line in ("links", "outside") else "outside"
-        yield Violation("nothing from outside", line, f"nothing from outside the root for {asked}", "a secret came")
+        yield Violation("nothing from outside", line, f"nothing from outside the root for {asked}", LEAK)
     yield from framing(exchange, request, reply)
     if request.free:
         return

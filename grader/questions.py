@@ -22,6 +22,29 @@ FIRST = {
 RAISED = "what had the clients done just before this error, and what should your code do then?"
 SILENT_ENDS = "not one byte came, then"
 
+#: Wherever it is seen: of a status that says what the server thinks, that is what is asked about.
+STATUSES = {
+    "was answered 403": "the server knows that this is not to be sent, then which status says so to a client?",
+    "was answered 400": "what in this request does your code take for a mistake, and what exactly did it look at?",
+    "was answered 501": "what does your code take for the method here, byte for byte?",
+    "was answered 405": "what does your code take for the method here, byte for byte?",
+    "was answered 500": "which error stands behind this status, and where was it raised?",
+}
+#: What is asked where a rule of the contract is broken, whichever scene has shown it.
+RULES = {
+    "readable": "what would a person see in the browser?",
+    "coding": "which version of HTTP does the client speak, and does that one know chunks?",
+    "interim": "which version of HTTP does the client speak, and does that one know interim answers?",
+    "length": "how does a client know where this answer ends, if the stream does not end?",
+    "planted": "what of a request goes into the head of the answer, and what may such a line hold?",
+    "last answer": "who looks, before the next request is taken, whether the answer before was the last one?",
+    "one answer": "how often is one request answered, and on which paths?",
+    "early": "by what does the server know that a head is complete?",
+    "patience": "after how long is a client that has not finished given up, and why?",
+    "ends": "on which path through your code is this connection closed, and does every answer get there?",
+    "stays": "who decided that this connection should end?",
+    "answered behind": "what is left in the buffer when the first request has been taken out, and who looks there?",
+}
 NO_LENGTH = "how does a client know where this answer ends, if the stream does not end?"
 COMMON = {
     "states no length came, and the connection stays open": NO_LENGTH,
@@ -57,7 +80,9 @@ def choose(seen: str, own: Questions = "", *, raised: bool = False) -> str:
         return RAISED if raised and found == ENDED else found
     if raised and SILENT_ENDS in seen:
         return RAISED
-    return look_up({"": own} if isinstance(own, str) else own, seen) or look_up(COMMON, seen)
+    table = {"": own} if isinstance(own, str) else own
+    of_status = next((words for words in STATUSES if words in seen and words not in table), "")
+    return STATUSES.get(of_status, "") or look_up(table, seen) or look_up(COMMON, seen)
 
 
 def look_up(table: Mapping[str, str], seen: str) -> str:

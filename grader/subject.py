@@ -255,7 +255,7 @@ class Server(Facts):
             stood=moment.words(),
             cause=cause,
             line=line.number if line and line.file == "server.py" else 0,
-            look_at=questions.choose(seen, look_at, raised="traceback" in cause),
+            look_at=questions.choose(seen, look_at or questions.RULES.get(rule, ""), raised="traceback" in cause),
             repeat=self.by_hand(clients[0] if clients else None),
             printed=printed[-2000:],
             costs=costs,

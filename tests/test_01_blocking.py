@@ -5,7 +5,7 @@ from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.ALONE
-line = Suite(globals())
+line = Suite(globals(), alone=True)
 
 line("answers", 2)
 
@@ -33,7 +33,7 @@ line("junk", 2)
 line("pieces", 3)
 line("byte_by_byte", 2)
 line("long_head", 2)
-line("endless_head", 2, alone=True)
+line("endless_head", 2)
 line("strict", 3)
 line("library", 1)
 line("half_close", 2)
@@ -41,7 +41,7 @@ line("slow_reader", 2)
 line("vanishing", 2, at_once=1, each=FEWER)
 line("reset_in_answer", 2, at_once=1, each=FEWER)
 line("no_leak", 1, at_once=1, each=FEWER)
-line("patience", 1, alone=True)
+line("patience", 1)
 line("command_line", 1)
 line("signals", 2)
 line("restart", 2)

@@ -41,9 +41,9 @@ class Line:
     def __init__(
         self,
         sentence: str,
-        *scenes: Callable[..., None],
+        *scenes: Scene,
         starts: bool = False,
-        also: tuple[Callable[..., None], ...] = (),
+        also: tuple[Scene, ...] = (),
     ):
         self.sentence = sentence
         self.scenes = scenes
@@ -54,14 +54,20 @@ class Line:
         number = NUMBERS.get(count, f"{count:,}") if self.sentence.startswith("{") else f"{count:,}"
         return self.sentence.format(count=number) if "{count}" in self.sentence else self.sentence
 
-    def play(self, stage: object, scale: dict[str, object]) -> None:
-        """All its scenes; each takes of the scale what it knows."""
-        partial = isinstance(stage, Server) and stage.grading.partial
-        for scene in self.scenes + self.also * partial:
-            known = inspect.signature(scene).parameters
-            scene(stage, **{name: value for name, value in scale.items() if name in known})
-            if isinstance(stage, Server):
-                stage.leave()
+    def play(self, stage: object, scale: dict[str, object], step: dict[str, object]) -> None:
+        """All its scenes; each takes what it knows of the scale, which is this line's, and of what the step has."""
+        for scene in self.scenes:
+            play(scene, stage, step | scale)
+        if isinstance(stage, Server) and stage.grading.partial:
+            for scene in self.also:
+                play(scene, stage, step)
+
+
+def play(scene: Scene, stage: object, scale: dict[str, object]) -> None:
+    known = inspect.signature(scene).parameters
+    scene(stage, **{name: value for name, value in scale.items() if name in known})
+    if isinstance(stage, Server):
+        stage.leave()
 
 
 #: Scenes that bring clients into every state, and those that send requests of every kind.
@@ -301,20 +307,24 @@ LINES = {
 
 
 class Suite:
-    """Puts a test for each line into the module of a step: what pytest collects, in this order."""
+    """Puts a test for each line into the module of a step: what pytest collects, in this order.
 
-    def __init__(self, module: dict[str, object]):
+    step: what all its scenes are told, if they ask: `alone`, it serves one client at a time.
+    """
+
+    def __init__(self, module: dict[str, object], **step: object):
         self.module = module
+        self.step = step
 
     def __call__(self, name: str, points: int, **scale: object) -> None:
         """scale: what the step asks for more: how many clients, one at a time, long connections."""
         line = LINES[name]
 
         def with_server(server: Server) -> None:
-            line.play(server, scale)
+            line.play(server, scale, self.step)
 
         def with_grading(grading: object) -> None:
-            line.play(grading, scale)
+            line.play(grading, scale, self.step)
 
         test = with_grading if line.starts else with_server
         test.__name__ = test.__qualname__ = f"test_{name}"

@@ -120,13 +120,17 @@ NOT_READING = {stuck, stuck_and_half_closed, stuck_with_more_behind, stuck_with_
 State = Callable[[Server], Client]
 
 
-def others_are_served(server: Server) -> None:
-    """In all the states in which clients still read."""
+def others_are_served(server: Server, *, alone: bool = False) -> None:
+    """In all the states in which clients still read. alone: in step 1 nobody is served beside them."""
+    if alone:
+        return
     cross(server, [state for state in all_of(server) if state not in NOT_READING])
 
 
-def others_are_served_beside_readers(server: Server) -> None:
+def others_are_served_beside_readers(server: Server, *, alone: bool = False) -> None:
     """In all the states in which clients have stopped reading."""
+    if alone:
+        return
     cross(server, [state for state in all_of(server) if state in NOT_READING])
 
 
