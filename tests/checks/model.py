@@ -315,17 +315,25 @@ def nonblocking_sockets(server: Server, count: int = 4) -> None:
 
 
 def blocking_socket(server: Server, inodes: dict[int, str], costs: str = "nonblocking") -> None:
-    """Fail if one of these sockets, inode -> whose it is, lacks O_NONBLOCK."""
-    for descriptor, target in server.launch.proc.descriptors(server.main).items():
-        name = inodes.get(int(target[8:-1])) if target.startswith("socket:[") else None
-        if name and not server.launch.proc.flags(server.main, descriptor) & os.O_NONBLOCK:
-            saw = f"the socket of {name} (descriptor {descriptor}) is a blocking one"
-            server.fail(
-                "O_NONBLOCK on the listener and on every client's socket",
-                saw,
-                look_at=questions.BLOCKING,
-                costs=costs,
-            )
+    """Fail if one of these sockets, inode -> whose it is, lacks O_NONBLOCK, and still does after some rounds more: it
+    may have been accepted at this very moment, or closed."""
+    for descriptor, target in blocking_ones(server, inodes):
+        server.come_to_rest(turns=2)
+        if (descriptor, target) in blocking_ones(server, inodes):
+            saw = f"the socket of {inodes[int(target[8:-1])]} (descriptor {descriptor}) is a blocking one"
+            expected = "O_NONBLOCK on the listener and on every client's socket"
+            server.fail(expected, saw, look_at=questions.BLOCKING, costs=costs)
+
+
+def blocking_ones(server: Server, inodes: dict[int, str]) -> list[tuple[int, str]]:
+    """Descriptors of the main process that refer to one of these sockets and have no O_NONBLOCK, and the socket."""
+    proc, found = server.launch.proc, []
+    for descriptor, target in proc.descriptors(server.main).items():
+        if target.startswith("socket:[") and int(target[8:-1]) in inodes:
+            flags = proc.flags(server.main, descriptor)  # 0 of one that has been closed meanwhile
+            if flags and not flags & os.O_NONBLOCK and proc.descriptor(server.main, descriptor) == target:
+                found.append((descriptor, target))
+    return found
 
 
 def asleep_on_sockets(task: Task) -> bool:
