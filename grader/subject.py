@@ -423,3 +423,5 @@ class Server(Facts):
         patience = waiting.PATIENCE / (30 if self.verdicts.unsettled else 6)
         settled = self.until(resting, patience, verdict=False)
         self.verdicts.unsettled = self.verdicts.unsettled or not settled
+        if settled:
+            self.watch("rest")
