@@ -47,6 +47,7 @@ class MadeUp(Server):
         self.clients, self.departed, self.long, self.threads_before = [], [], False, 1
         self.verdicts = Verdicts(line="strict", lines=frozenset(ALL_LINES))
         self.children, self.threads, self.asleep, self.watching = 0, 0, True, ""
+        self.grading = SimpleNamespace(watchers=[])
         self.process(MAIN)
 
     def family(self):
@@ -87,6 +88,9 @@ class MadeUp(Server):
 
     def comes(self, condition, seconds):
         return condition()
+
+    def until(self, condition, patience=0.0, *, verdict=True):
+        return True
 
     def must(self, condition, expected, *, saw="", look_at="", costs="", clients=None):
         if not condition():
@@ -385,3 +389,16 @@ def test_how_one_left_is_part_of_the_state(tmp_path):
     assert model.rest_line(server) == ("idle", "with no client")
     server.departed = [Visitor("client #1", 0, diary=[Event(0.0, "reset", "")])]
     assert model.rest_line(server)[0] == "idle_after_resets"
+
+
+def test_whoever_comes_to_rest_is_watched(tmp_path):
+    """Each wait for rest that holds asks the watchers of that moment; one that is looking is not asked again."""
+    server, asked = MadeUp(tmp_path), []
+
+    def look(_):
+        asked.append(server.watching)
+        server.come_to_rest()
+
+    server.grading.watchers = [watchers.Watcher("strict", "rest", look), watchers.Watcher("strict", "over", look)]
+    server.come_to_rest()
+    assert asked == ["look"] and server.watching == ""
