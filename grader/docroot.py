@@ -13,7 +13,7 @@ from grader.held import History
 from grader.wanted import INDEX, Wanted, judge, walk, within
 
 LARGE = 3 << 20  # bytes, and some more
-HUGE = 12 << 20  # likewise
+HUGE = 17 << 20  # likewise
 #: What a server may take for text, and names without a type.
 EXTENSIONS = (".html", ".css", ".js", ".json", ".svg", ".png", ".txt", "")
 #: Files that are none (`/bytes.html`), and that one who reads and writes them as text would change (`/text.html`).

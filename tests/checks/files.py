@@ -40,6 +40,7 @@ QUERIES = {
     "/": ("?q=/page1.txt", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/sub/": ("?x=%3F", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/what%3F.txt": ("?what?", FIRST),
+    "/page5.txt": ("?file=../../secret.txt", "where does the path end, and may dots in a query climb?"),
     "/page4.txt": ("?a=%00&b=%zz", "what of a query has to be decoded, or to make sense, for a file to be sent?"),
 }
 #: What is no readable regular file -> what to ask when it is not answered so.
@@ -139,8 +140,11 @@ def replaced(server: Server, name: str) -> None:
     """Another file takes the place, as a backup does that is put back: it is an older one."""
     server.root.add(name, b"as it was in the beginning\n")
     server.get(name)
-    for data, what in ((b"as it was before all that\n", "by an older one"), (b"as it is for the moment...\n", "anew")):
-        dated = LONG_AGO if "older" in what else None
+    for data, what, dated in (
+        (b"as it was before all that\n", "by an older one", LONG_AGO),
+        (b"as it was soon afterwards\n", "by one of the same length, half a second later", LONG_AGO + 0.5),
+        (b"as it is for the moment...\n", "anew", None),
+    ):
         server.root.add(name, data, replace=True, dated=dated)
         server.did(f"then {name} was replaced {what} ({len(data)} bytes) and asked for")
         server.serves(server.ask(name), name, look_at=questions.FRESH)

@@ -53,7 +53,7 @@ def in_pieces(server: Server) -> None:
 
 def byte_by_byte(server: Server) -> None:
     server.did("sent a request one byte at a time, each after the one before was read")
-    head = request("/page2.txt", headers=("X-Padding: " + "x" * 900,))
+    head = request("/page2.txt", headers=("X-Padding: " + "x" * 1100,))
     client = server.client()
     for at in range(len(head) - 1):
         client.send(head[at : at + 1])

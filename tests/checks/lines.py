@@ -72,7 +72,7 @@ def play(scene: Scene, stage: object, scale: dict[str, object]) -> None:
 
 #: Scenes that bring clients into every state, and those that send requests of every kind.
 STATES = (model.while_it_answers, states.others_are_served, states.others_are_served_beside_readers)
-REQUESTS = (framing.strict, generated.conversations, survival.odd_heads)
+REQUESTS = (framing.strict, framing.endless_head, generated.conversations, survival.odd_heads)
 
 LINES = {
     "answers": Line("It starts, listens, and answers a client.", life.answers, starts=True),

@@ -505,7 +505,7 @@ def idle_after_resets(server: Server) -> None:
     at_rest(server, "after resets")
 
 
-def burst(server: Server, count: int = 12) -> None:
+def burst(server: Server, count: int = 40) -> None:
     server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
     with server.stopped():
         crowd = [server.client(wait=False) for _ in range(count)]

@@ -38,6 +38,7 @@ JUNK = (
     b"\xff\xfe\x00\x80junk\r\n\r\n",
     b'{"not": "HTTP"}\r\nat: all\r\n\r\n',
     b"GET /page1.txt ABC\r\nHost: kata.test\r\n\r\n",
+    b"GET /page1.txt FTP/1.1\r\nHost: kata.test\r\n\r\n",
 )
 #: What a server makes of these is its own business, but it lives on.
 UNUSUAL = (
