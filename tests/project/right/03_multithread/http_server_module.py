@@ -50,10 +50,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         with file:
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Length", str(os.fstat(file.fileno()).st_size))
+            size = os.fstat(file.fileno()).st_size
+            self.send_header("Content-Length", str(size))
             self.end_headers()
-            if os.fstat(file.fileno()).st_size:
-                self.request.sendfile(file)
+            if size:  # what grows meanwhile is not sent
+                self.request.sendfile(file, count=size)
 
     def log_message(self, *args):
         try:
