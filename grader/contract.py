@@ -358,6 +358,7 @@ def status(exchange: Exchange, number: int) -> int:
 def one_too_many(exchange: Exchange, number: int) -> Iterator[Violation]:
     """An answer to a request that is not complete, or to none."""
     reply = exchange.replies[number]
+    yield from framing(exchange, Request(exchange.rest[:60]), reply)
     if exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
         expected = "no answer yet: the head is not complete"
         yield Violation("early", "pieces", expected, f"half a head was answered {reply.status}")

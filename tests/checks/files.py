@@ -40,7 +40,7 @@ QUERIES = {
     "/": ("?q=/page1.txt", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/sub/": ("?x=%3F", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/what%3F.txt": ("?what?", FIRST),
-    "/page5.txt": ("?file=../../secret.txt", "where does the path end, and may dots in a query climb?"),
+    "/page5.txt": ("?file=/%2e%2e/../secret.txt", "where does the path end, and may dots in a query climb?"),
     "/page4.txt": ("?a=%00&b=%zz", "what of a query has to be decoded, or to make sense, for a file to be sent?"),
 }
 #: What is no readable regular file -> what to ask when it is not answered so.

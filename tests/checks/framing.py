@@ -83,6 +83,16 @@ def long_head(server: Server) -> None:
         client.send(padded(target, size))
         server.serves(client, target, look_at=questions.LONG_HEAD)
         server.leave()
+    for what, head in (
+        ("a target of 3,000 bytes", request("/page1.txt?" + "x" * 3000)),
+        ("90 header lines", request("/page1.txt", headers=tuple(f"X-{number}: {number}" for number in range(88)))),
+    ):
+        server.did(f"sent a head with {what}", again=True)
+        client = server.client()
+        client.send(head)
+        server.reply(client, f"an answer to a head with {what}", questions.LONG_HEAD)
+        server.check(client)
+        server.leave()
     head = padded("/page5.txt", 8192)
     for cut in (4096, 4097, 8190):
         server.did(f"sent a head of {len(head)} bytes: {cut}, and when these were read the others", again=True)

@@ -132,7 +132,7 @@ LINES = {
         "Every answer parses as HTTP by a strict parser, and what it says of its length is right.",
         framing.strict,
         generated.conversations,
-        also=REQUESTS,
+        also=(*REQUESTS, files.names),
     ),
     "library": Line("A library client gets its answers, where connections are long all on one.", long.library),
     "half_close": Line(
@@ -146,6 +146,7 @@ LINES = {
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
         leaving.vanishing,
+        also=STATES,
     ),
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
@@ -154,6 +155,7 @@ LINES = {
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
         leaving.no_leak,
+        also=STATES,
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
@@ -210,7 +212,7 @@ LINES = {
         leaving.zombies_in_a_row,
     ),
     "zombies_at_once": Line(
-        "Dead children do not pile up after 20 clients at once.",
+        "Dead children do not pile up after 32 clients at once.",
         leaving.zombies_at_once,
     ),
     "processes_return": Line(

@@ -228,11 +228,21 @@ def pipelined(server: Server) -> None:
         asked(server, client, target, questions.BUFFER)
     still_open(server, client, questions.BUFFER)
     server.leave()
+    behind_another_method(server)
     server.did("sent 100 requests of 700 bytes at once: more than 64 KiB, though each is short")
     client = server.client()
     client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 640,)) * 100)
     for _ in range(100):
         asked(server, client, "/page1.txt", questions.MANY_HEADS)
+
+
+def behind_another_method(server: Server) -> None:
+    server.did("sent a request by another method and two of GET at once: the connection may end, or all are answered")
+    client = server.client()
+    client.send(request("/page1.txt", method="DELETE") + request("/page2.txt") + request("/page3.txt"))
+    server.until(lambda: client.over() or client.malformed or len(client.replies) > 2)
+    server.check(client, over=True)
+    server.leave()
 
 
 def pipelined_in_pieces(server: Server) -> None:

@@ -32,6 +32,7 @@ class Silence(NamedTuple):
     sent: int = 0  # bytes of a head
     served: bool = False  # once before
     reads: bool = True
+    first: str = "/page1.txt"  # what it was served
 
 
 def patience(grading: Grading, *, alone: bool = False) -> None:
@@ -43,6 +44,7 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
     ]
     if grading.long:
         kinds.append(Silence("was served, and asked for nothing more", served=True))
+        kinds.append(Silence("was told that there is no such file", served=True, first="/nope.txt"))
         kinds.append(Silence("was served, and sent half of its next request", HALF, served=True))
     parts = [[kind] for kind in kinds] if alone else [kinds]
     for part in parts:
@@ -125,8 +127,8 @@ def silent_client(server: Server, kind: Silence) -> Client:
         return clients.stuck_readers(server, 1)[0]
     client = server.client()
     if kind.served:
-        client.send(request("/page1.txt"))
-        server.serves(client, "/page1.txt")
+        client.send(request(kind.first))
+        server.reply(client)
     if kind.sent:
         client.send(request(TARGET)[: kind.sent])
     server.settle(lambda: server.has_read(client))
