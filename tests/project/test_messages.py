@@ -50,7 +50,9 @@ def test_each_question_asks(module):
 def test_each_wrong_server_is_told(step):
     """Golden text has a section for each, and each says what was expected, what was seen, and asks."""
     kept = messages.golden(step)
-    assert kept.keys() == {entry.path.stem for entry in corpus.entries("wrong", step)}
+    entries = corpus.entries("wrong", step)
+    optional = {entry.path.stem for entry in entries if entry.note("Needs")}  # who made the text may not have had that
+    assert kept.keys() - optional == {entry.path.stem for entry in entries} - optional
     for slug, text in kept.items():
         for label in ("breaks", "check", "did", "expected", "saw", "look at"):
             assert f"\n   {label:<9} " in text, f"{slug}: {label}"
