@@ -17,6 +17,7 @@ PLAIN_LINE = re.compile(rb"GET /[A-Za-z0-9._/?=-]* HTTP/1\.[01]")
 PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?)?)?)?)?)?)?)?")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
+LONG, MANY_LINES = 1000, 20  # bytes and lines of a head from which on its length may be what is refused
 MINUTE = 60.0  # seconds for which a client may be silent
 TOO_LONG, NOT_THIS_VERSION = {413, 414, 431}, {400, 426, 505}  # statuses, RFC 9110, section 15.5 and 15.6
 MANY = 100  # requests that a connection serves at least
@@ -253,7 +254,8 @@ def refused(exchange: Exchange, number: int, status: int) -> str:
     plain file too; elsewhere a 400 may be about the target, which is seen by HTTP/1.1.
     """
     request = exchange.requests[number]
-    if status in TOO_LONG:
+    long = len(request.head) > LONG or len(request.fields) > MANY_LINES
+    if status in TOO_LONG or (status == 400 and long and request.method == b"GET"):
         return "long_head"
     if request.version == "1.0" and status in NOT_THIS_VERSION:
         plain = request.method == b"GET" and exchange.wanted(number).kind == "plain"

@@ -238,7 +238,7 @@ def zombies_in_a_row(server: Server, count: int = 30) -> None:
     dead.leave_nothing(these, questions.REAPED, each=3)
 
 
-def zombies_at_once(server: Server, count: int = 32) -> None:
+def zombies_at_once(server: Server, count: int = 44) -> None:
     """Dead children do not pile up after clients at once."""
     dead = AtOnce(server, (ZOMBIES,), count)
     server.did(f"{count} clients stalled; the parent was stopped (SIGSTOP), all were served, it went on; one more came")

@@ -14,6 +14,7 @@ from tests.checks import clients, questions
 
 def answers(grading: Grading) -> None:
     with grading.started() as server:
+        server.did("started it, and nobody came")
         server.come_to_rest()  # before anybody has ever come: the watchers look
         server.did("asked for /")
         server.serves(server.ask("/"), "/", look_at=questions.FIRST_ANSWER)

@@ -212,7 +212,7 @@ LINES = {
         leaving.zombies_in_a_row,
     ),
     "zombies_at_once": Line(
-        "Dead children do not pile up after 32 clients at once.",
+        "Dead children do not pile up after 44 clients at once.",
         leaving.zombies_at_once,
     ),
     "processes_return": Line(

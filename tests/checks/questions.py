@@ -35,6 +35,7 @@ SLEEP = {
 }
 NAP = "who else waits while the loop naps, and for how long?"
 NO_REST = {
+    "no client": "what keeps the loop awake while nobody is there?",
     "stalled": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
     "do not read": "when is there room again, who says so, and what does the loop do until then?",
     "large answers": "what was asked of epoll while there was no room, and who took it back?",
