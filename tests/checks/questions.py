@@ -41,6 +41,7 @@ NO_REST = {
     "large answers": "what was asked of epoll while there was no room, and who took it back?",
     "resets": "which events tell of a reset, and who takes the socket out of epoll then?",
     "descriptors": "who is still in the backlog while accept() fails, and what keeps the loop from trying at once?",
+    "no traffic": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 TURN = "when is it the next client's turn, and may the server go on with another before?"
