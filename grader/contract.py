@@ -136,7 +136,7 @@ class Exchange:
     asked: when each head was whole, seconds by time.monotonic(). ended: how the server ended it ("end of stream",
     "reset", ""). half_closed: the client had shut down its sending side. over: the server is known to do nothing
     more for it. idle: seconds, by the server's clock, since either side had sent a byte, when it ended or until now.
-    pending: part of an answer has come; unbounded: its head, which states no length. shrinking: its file changes.
+    pending: part of an answer has come; unbounded: its head, which states no length.
     """
 
     sent: bytes
@@ -151,7 +151,6 @@ class Exchange:
     unbounded: bool = False
     idle: float = 0.0
     asked: tuple[float, ...] = ()
-    shrinking: bool = False
     requests: tuple[Request, ...] = field(init=False)
     rest: bytes = field(init=False)
 
@@ -285,7 +284,7 @@ def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
     if [value for value in coded if value != "identity"]:
         expected = f"the bytes of {what(exchange.requests[number])} as they are, which asked for no coding"
         yield Violation("body", line_of(exchange, number), expected, f"Content-Encoding: {coded[0]}")
-    elif wanted.bodies and reply.body not in wanted.bodies and not exchange.shrinking:
+    elif wanted.bodies and reply.body not in wanted.bodies:
         best = wanted.bodies[-1]
         expected = f"200 with the {len(best)} bytes of {exchange.requests[number].target[:100].decode('latin-1')}"
         yield Violation("body", line_of(exchange, number), expected, difference(reply.body, best))

@@ -4,7 +4,6 @@ import errno
 import functools
 import operator
 import select
-from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 
@@ -188,24 +187,9 @@ class Facts:
         self.says_greenlets = found is not None
         return found
 
-    def open_files(self) -> int:
-        """How many descriptors of files below the root the living family has."""
-        root = f"{self.root.path}/"
-        tables = [self.launch.proc.descriptors(pid).values() for pid in self.living()]
-        return sum(target.startswith(root) for table in tables for target in table)
-
     def descriptors(self) -> int:
         """How many descriptors the main process has open."""
         return len(self.launch.proc.descriptors(self.main))
-
-    def descriptor_kinds(self) -> Counter[str]:
-        """The same, counted by what they refer to."""
-        kinds: Counter[str] = Counter()
-        for target in self.launch.proc.descriptors(self.main).values():
-            kind = target.partition(":")[0]
-            name = {"socket": "sockets", "pipe": "pipes", "anon_inode": "epolls and the like"}.get(kind, "other files")
-            kinds["files of the root" if target.startswith(f"{self.root.path}/") else name] += 1
-        return kinds
 
     def listens(self) -> bool:
         return any(row.inode == self.listener.inode for row in self.launch.sockets.listeners())

@@ -28,10 +28,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grader import evidence
-from grader.client import request
 from grader.launch import our_own
 from grader.subject import Server
-from tests.checks import clients, flooder, questions
+from tests.checks import flooder, questions
 
 AT_MOST = 16 << 20  # bytes of the flood, taken since the other client asked
 KINDS = {
@@ -127,18 +126,3 @@ def one_more(server: Server, flood: Flood, in_turn: bool) -> None:
         server.fail(expected, saw, clients=[client], look_at=questions.FLOOD)
     server.serves(client, "/small.bin", look_at=questions.FLOOD)
     server.leave(client)
-
-
-def stuck_then_more(server: Server) -> None:
-    """A reader that has stopped in mid-answer sends more, and then ends its sending side."""
-    server.did("a client asked for a file of several MiB and stopped reading; then it sent more requests")
-    reader = clients.stuck_readers(server, 1)[0]
-    for deed in ("another client came", "the reader shut down its sending side, and another client came"):
-        if deed.startswith("the reader"):
-            reader.half_close()
-        else:
-            reader.send(request("/page1.txt", headers=("X-Padding: " + "x" * 900,)) * 20)
-        server.did(f"then {deed}")
-        server.come_to_rest()
-        server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
-    server.leave()

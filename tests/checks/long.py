@@ -103,11 +103,16 @@ def closes_when_asked(server: Server) -> None:
             client.send(request("/page1.txt"))
             asked(server, client, "/page1.txt")
         client.send(request(target, method=method, headers=("Accept: */*", line, "X-More: yes")))
-        server.reply(client)
-        nothing_behind(server, client)
-        ends(server, client, questions.CLOSES)
-        server.leave()
+        is_last(server, client, questions.CLOSES)
     closes_in_a_queue(server)
+
+
+def is_last(server: Server, client: Client, look_at: Questions) -> None:
+    """The answer that comes now ends the connection, and nothing behind it is answered."""
+    server.reply(client)
+    nothing_behind(server, client)
+    ends(server, client, look_at)
+    server.leave()
 
 
 def nothing_behind(server: Server, client: Client) -> None:
@@ -124,12 +129,13 @@ def nothing_behind(server: Server, client: Client) -> None:
 def closes_in_a_queue(server: Server) -> None:
     for line in (CLOSE[0], CLOSE[1]):
         server.did(f"sent two requests in one piece, the first with `{line}`", again=True)
-        closes_with_one_left(server, line)
+        closes_with_one_left(server, request("/page1.txt", headers=(line,)) + request("/page2.txt"))
 
 
-def closes_with_one_left(server: Server, line: str) -> None:
+def closes_with_one_left(server: Server, two: bytes) -> None:
+    """The connection ends with the answer to the first of two requests, /page1.txt."""
     client = server.client()
-    client.send(request("/page1.txt", headers=(line,)) + request("/page2.txt"))
+    client.send(two)
     server.serves(client, "/page1.txt", look_at=questions.CLOSES)
     server.until(lambda: client.ended or len(client.replies) > 1)
     server.see_out(client)
@@ -182,31 +188,17 @@ def http10(server: Server) -> None:
     for target in ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/sub"):
         server.did(f"sent an HTTP/1.0 request for {target}", again=True)
         client = server.ask(target, version="1.0")
-        server.reply(client)
-        nothing_behind(server, client)
-        ends(server, client, TEN)
-        server.leave()
+        is_last(server, client, TEN)
     server.did("sent an HTTP/1.0 request on a connection after one of HTTP/1.1", again=True)
     client = server.ask("/page1.txt")
     asked(server, client, "/page1.txt")
     client.send(request("/page2.txt", version="1.0"))
-    server.reply(client)
-    nothing_behind(server, client)
-    ends(server, client, TEN)
-    server.leave()
+    is_last(server, client, TEN)
     server.did("sent an HTTP/1.0 request by another method than GET", again=True)
     client = server.ask("/page1.txt", method="DELETE", version="1.0")
-    server.reply(client)
-    nothing_behind(server, client)
-    ends(server, client, TEN)
-    server.leave()
+    is_last(server, client, TEN)
     server.did("sent two HTTP/1.0 requests in one piece", again=True)
-    client = server.client()
-    client.send(request("/page1.txt", version="1.0") + request("/page2.txt", version="1.0"))
-    server.serves(client, "/page1.txt")
-    server.until(lambda: client.ended or len(client.replies) > 1)
-    server.see_out(client)
-    server.leave()
+    closes_with_one_left(server, request("/page1.txt", version="1.0") + request("/page2.txt", version="1.0"))
     server.did("sent one with `Connection: keep-alive`", again=True)
     client = server.ask("/page2.txt", version="1.0", headers=("Connection: keep-alive",))
     asked(server, client, "/page2.txt")
@@ -351,13 +343,8 @@ def may_have_been_closed(client: Client) -> bool:
 
 
 def stated_timeout(client: Client) -> float | None:
-    """Seconds after `timeout=` in the Keep-Alive header of the last answer, RFC 2068, section 19.7.1."""
-    values = ",".join(client.replies[-1].values("keep-alive")) if client.replies else ""
-    for part in values.split(","):
-        name, _, number = part.strip().partition("=")
-        if name.lower() == "timeout" and number.strip().isdigit():
-            return float(number)
-    return None
+    """The limit of an idle connection that the last answer states, in seconds."""
+    return contract.stated_timeout(client.replies[-1]) if client.replies else None
 
 
 def library(server: Server) -> None:

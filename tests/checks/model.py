@@ -255,7 +255,6 @@ def gevent_loaded(server: Server) -> None:
 
 
 NAPS = ("nanosleep", "clock_nanosleep", "select", "pselect6", "poll", "ppoll")
-LONG_NAP = 0.5  # seconds to come: between rounds there may be a few milliseconds
 
 
 def cooperative(server: Server, loops: set[int]) -> None:
@@ -269,13 +268,6 @@ def never_naps(server: Server) -> None:
     """Step 7: whatever it answers, it sleeps in epoll and nowhere else."""
     for task in naps_while_it_answers(server, lambda task: task.call in NAPS):
         server.fail("asleep in epoll, and nowhere else", f"asleep in {task.call}", look_at=questions.SLEEP)
-
-
-def naps_are_short(server: Server) -> None:
-    """Step 5: whatever it answers, no nap keeps the next client waiting."""
-    proc = server.launch.proc
-    for _ in naps_while_it_answers(server, lambda t: t.call in NAPS and LONG_NAP < timeout_of(proc, t) < FOREVER):
-        server.fail("naps of a few milliseconds", "a nap of more than half a second", look_at=questions.NAP)
 
 
 def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Iterator[Task]:

@@ -33,7 +33,6 @@ SLEEP = {
     "running": "with which time-out is epoll asked, and when does it return at once?",
     "": "where does the loop wait, in which call, and for what?",
 }
-NAP = "who else waits while the loop naps, and for how long?"
 NO_REST = {
     "no client": "what keeps the loop awake while nobody is there?",
     "stalled": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",

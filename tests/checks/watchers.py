@@ -36,9 +36,7 @@ def is_stalled(server: Server, client: Client) -> bool:
 
 def one_process(line: str) -> Watcher:
     def one_process(server: Server) -> None:
-        if (count := len(server.living())) > 1:
-            look_at = "which call makes the second process, and what for?"
-            server.fail("one process", f"{count} processes", look_at=look_at, costs=line)
+        model.one_process(server, line)
 
     return Watcher(line, "rest", one_process)
 
