@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -232,16 +232,19 @@ def keep(rows: dict[str, Row]) -> None:
 def grade_all(entries: list[corpus.Entry], jobs: int) -> None:
     """Grade these, `jobs` at a time; a run that is ended keeps what it has."""
     with ThreadPoolExecutor(jobs) as pool:
-        for at in range(0, len(entries), EVERY):
-            some = entries[at : at + EVERY]
-            references = {step: pool.submit(reference_time, step) for step in {entry.step for entry in some}}
-            rows = kept()
-            for row in pool.map(grade, some):
-                row = replace(row, reference=references[row.step].result())
-                rows[row.name] = row
-                lost = ", ".join(list(row.outcomes)[:5])
-                print(f"{row.name:<56} {row.score:>3} {row.ratio:5.1f} x  {lost}", flush=True)
-            keep(rows)
+        references: dict[str, Future[float]] = {}
+        graded: dict[Future[Row], Future[float]] = {}
+        for at, entry in enumerate(entries):
+            if at % EVERY == 0:
+                references.clear()
+            if entry.step not in references:
+                references[entry.step] = pool.submit(reference_time, entry.step)
+            graded[pool.submit(grade, entry)] = references[entry.step]
+        for future in as_completed(graded):
+            row = replace(future.result(), reference=graded[future].result())
+            keep(kept() | {row.name: row})
+            lost = ", ".join(list(row.outcomes)[:5])
+            print(f"{row.name:<56} {row.score:>3} {row.ratio:5.1f} x  {lost}", flush=True)
 
 
 def write_pages() -> int:
