@@ -7,6 +7,7 @@ seen in one scene may cost the line of another. Nothing here waits or asks the k
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from grader.reply import Reply, difference, shown
@@ -77,13 +78,13 @@ class Request:
     fields: tuple[tuple[str, bytes], ...] = ()
     legal: bool = True  # every header line parses
 
-    @property
+    @cached_property
     def options(self) -> list[str]:
         """The words of all its Connection lines, RFC 9110, section 7.6.1."""
         values = b",".join(value for name, value in self.fields if name == "connection")
         return [word.strip(" \t").lower() for word in values.decode("latin-1").split(",")]
 
-    @property
+    @cached_property
     def closes(self) -> str:
         """The line of the rubric by which its answer is the last one; "" if it is not."""
         if "close" in self.options:

@@ -406,9 +406,9 @@ class Server(Facts):
         finally:
             self.launch.signal(signal.SIGCONT)
 
-    def asleep_for_good(self) -> bool:
-        """Whether the kernel proves that the server sleeps until a client does something."""
-        outcome = self.until(lambda: False, patience=0.5, verdict=False)
+    def asleep_for_good(self, patience: float = 0.5) -> bool:
+        """Whether the kernel proves, in so many seconds, that the server sleeps until a client does something."""
+        outcome = self.until(lambda: False, patience, verdict=False)
         return outcome.proven and self.prover.at_rest and not self.gone()
 
     def come_to_rest(self, turns: int = 5) -> None:

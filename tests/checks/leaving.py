@@ -173,7 +173,8 @@ class AtOnce(Leavers):
 
     def play(self, these: list[Way]) -> None:
         crowd = clients.stalled(self.server, len(these))
-        asleep = [client for client, _, rest in crowd if self.server.holders(client) - {self.server.main}]
+        held = self.server.all_holders([client for client, _, _ in crowd])
+        asleep = [client for client, pids in held if pids - {self.server.main}]
         with self.server.stopped():
             for client, _, rest in crowd:
                 client.send(rest)

@@ -242,7 +242,10 @@ LINES = {
         "The listener and the clients' sockets are non-blocking.", model.nonblocking_sockets, also=STATES
     ),
     "in_turn": Line(
-        "Each socket is asked in turn: no epoll, never asleep in select or poll.", model.asks_in_turn, also=STATES
+        "Each socket is asked in turn: no epoll, never asleep in select or poll.",
+        model.asks_in_turn,
+        model.naps_are_short,
+        also=STATES,
     ),
     "hundred": Line(
         "One connection serves 100 requests, one after the other, 404 among them.", long.hundred, also=REQUESTS

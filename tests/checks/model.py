@@ -14,6 +14,7 @@ from tests.checks import clients, questions
 MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_OF_ALL = 0.6  # of what a loop of ours gets beside it: one that never rests gets as much
 MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
+LONG_NAP = 0.5  # seconds; a few milliseconds are allowed, and so is ten times a second
 FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 #: One request of each kind that may take a path of its own through the code.
 KINDS = {
@@ -328,6 +329,28 @@ def blocking_ones(server: Server, inodes: dict[int, str]) -> list[tuple[int, str
     return found
 
 
+def long_nap(server: Server, task: Task) -> float:
+    """Seconds of a nap of this thread that is more than a few milliseconds, or 0: what was read of it is true only if
+    the same sleep goes on afterwards."""
+    if task.state != "S" or task.call not in NAPS or asleep_on_sockets(task):
+        return 0.0
+    seconds = timeout_of(server.launch.proc, task)
+    after = server.launch.proc.task(task.pid, task.tid)
+    same = after is not None and after.state == "S" and after.switches == task.switches
+    return seconds if same and seconds > LONG_NAP else 0.0
+
+
+def naps_are_short(server: Server) -> None:
+    """Steps 5 and 6, whatever it answers: who sleeps for long asks nobody meanwhile."""
+    for task in naps_while_it_answers(server, lambda task: long_nap(server, task) > 0):
+        blame_nap(server, task)
+
+
+def blame_nap(server: Server, task: Task) -> None:
+    expected = "naps of a few milliseconds between rounds, and no long ones"
+    server.fail(expected, f"asleep in {task.call} for more than {LONG_NAP} s", look_at=questions.NAP, costs="in_turn")
+
+
 def asleep_on_sockets(task: Task) -> bool:
     """Whether a thread is in select or poll, and on a descriptor: a select of none is a nap."""
     calls = {"select": 0, "pselect6": 0, "poll": 1, "ppoll": 1}
@@ -354,6 +377,8 @@ def not_in_turn(server: Server) -> None:
     if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
         server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN, costs="in_turn")
     for task in server.tasks():
+        if long_nap(server, task):
+            blame_nap(server, task)
         if asleep_on_sockets(task) or (task.call and task.call.startswith("epoll")):
             expected = "each socket is asked in turn, without select, poll or epoll"
             server.fail(expected, f"asleep in {task.call}", look_at=questions.IN_TURN, costs="in_turn")
@@ -426,12 +451,15 @@ def must_sleep_in_epoll(server: Server) -> None:
 
 def at_rest(server: Server, when: str, wakes: float = MANY_WAKES, costs: str = "") -> None:
     """Demand that the server uses no CPU; waking a few times a second is no use of CPU."""
-    if server.asleep_for_good():
+    if server.asleep_for_good(patience=0.2):
         return
     began, spent, woken, clock = time.process_time(), server.cpu(), server.wakes(), time.monotonic()
-    while (own := time.process_time() - began) < 0.5:  # a loop of ours is the clock: it is slowed as the server is
-        pass
-    used, rate = server.cpu() - spent, (server.wakes() - woken) / (time.monotonic() - clock)
+    for enough in (0.12, 0.5):  # seconds of a loop of ours: it is the clock, and slowed as the server is
+        while (own := time.process_time() - began) < enough:
+            pass
+        used, rate = server.cpu() - spent, (server.wakes() - woken) / (time.monotonic() - clock)
+        if used < own * MUCH_OF_ALL / 4 and rate < wakes / 2:
+            return
     if rate > wakes:
         server.fail(
             f"no use of CPU {when}",

@@ -43,6 +43,7 @@ NO_REST = {
     "no traffic": "which event keeps coming, and who asked for it? Or does the loop not wait for any?",
 }
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
+NAP = "how long is the nap, who is not asked meanwhile, and what is it for?"
 TURN = "when is it the next client's turn, and may the server go on with another before?"
 NEXT_CLIENT = {
     "came, then": "what does the server do with those who come while it is busy?",

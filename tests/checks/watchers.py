@@ -115,9 +115,8 @@ def uses_no_cpu(server: Server) -> None:
 
 
 def held_by_a_child_alone(server: Server) -> None:
-    for client in in_service(server):
-        pids = server.holders(client)
-        if server.main in pids and len(pids) > 1:
+    for client, pids in server.all_holders(in_service(server)):
+        if server.main in pids and len(pids) > 1 and server.main in (now := server.holders(client)) and len(now) > 1:
             server.fail(
                 "a child holds the client's socket, and the parent does not",
                 f"{client.name}'s socket is held by {model.holders_text(server, client)}",

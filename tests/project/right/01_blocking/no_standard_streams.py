@@ -72,9 +72,11 @@ def serve(client, root):
     if fd is None:
         return say(client, b"404 Not Found", b"not found\n")
     with open(fd, "rb") as file:
-        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % os.fstat(fd).st_size)
-        while block := file.read(100_000):
+        left = os.fstat(fd).st_size
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
+        while block := file.read(min(100_000, left)):
             client.sendall(block)
+            left -= len(block)
 
 
 def main():

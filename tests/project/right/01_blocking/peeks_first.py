@@ -76,8 +76,8 @@ def serve(client, root):
         size = os.fstat(file.fileno()).st_size
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         start = 0
-        while start < size:
-            start += os.sendfile(client.fileno(), file.fileno(), start, size - start)
+        while sent := os.sendfile(client.fileno(), file.fileno(), start, size - start):
+            start += sent
 
 
 def main():

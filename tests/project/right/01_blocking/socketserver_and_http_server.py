@@ -28,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if not piece or len(head) > 65536:
                 return
         line = head.partition(b"\r\n")[0].split(b" ")
-        if len(line) != 3 or line[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
+        if len(line) != 3 or not all(line) or line[2] not in (b"HTTP/1.0", b"HTTP/1.1"):
             self.requestline, self.request_version, self.command = "", "HTTP/1.0", None
             self.send_error(400)
             return

@@ -65,9 +65,11 @@ def client(root):
         refuse(404, b"Not Found")
     if not stat.S_ISREG(os.fstat(fd).st_mode) or os.path.commonpath([os.readlink(f"/proc/self/fd/{fd}"), root]) != root:
         refuse(404, b"Not Found")
-    out(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % os.fstat(fd).st_size)
-    while block := os.read(fd, 1 << 20):
+    left = os.fstat(fd).st_size
+    out(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
+    while block := os.read(fd, min(left, 1 << 20)):
         out(block)
+        left -= len(block)
 
 
 def main():

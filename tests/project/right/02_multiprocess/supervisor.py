@@ -45,8 +45,11 @@ def bodies(root, head):
         yield b"There is nothing here.\n"
         return
     with file:
-        yield b"HTTP/1.1 200 OK\r\ncontent-length:%d\r\n\r\n" % os.fstat(file.fileno()).st_size
-        yield from iter(lambda: file.read(32768), b"")
+        left = os.fstat(file.fileno()).st_size
+        yield b"HTTP/1.1 200 OK\r\ncontent-length:%d\r\n\r\n" % left
+        while block := file.read(min(left, 32768)):
+            yield block
+            left -= len(block)
 
 
 def serve(client, root):
