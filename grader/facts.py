@@ -15,6 +15,8 @@ from grader.launch import Clock, Launch
 from grader.proof import Prover, Sockets, is_internal
 from grader.traces import Traces
 
+A_CROWD = 500  # a dump of all sockets costs as much as so many look-ups: the kernel walks its whole table
+
 
 class Facts:
     """A started server with its clients, and no judgement of either."""
@@ -30,6 +32,7 @@ class Facts:
         self.prover = Prover(launch.proc, launch.family, launch.started, launch.clock)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
+        self.elsewhere: set[int] = set()  # inodes of sockets that have been found to be no connections to the port
         self.says_greenlets = True  # as far as we know; who once said nothing is not asked again
         self.traces: Traces | None = None  # of the main process, from that moment on
 
@@ -65,7 +68,7 @@ class Facts:
 
     def rows(self) -> dict[Client, Socket | None]:
         """The same for every client that the server may know, in one look if they are many."""
-        if len(self.known) < 20 or not self.launch.listener:
+        if len(self.known) < A_CROWD or not self.launch.listener:
             return {client: self.row(client) for client in self.known}
         table = self.launch.sockets.connections(self.launch.listener.address[1])
         return {client: client.note_row(table.get(client.local)) for client in self.known}
@@ -110,7 +113,11 @@ class Facts:
         return row is None or row.inode == 0
 
     def client_descriptors(self) -> int:
-        """How many descriptors of clients' connections, ours or dead ones, the living family has.
+        """How many descriptors of clients' connections the living family has."""
+        return len(self.client_sockets())
+
+    def client_sockets(self) -> list[tuple[int, int, int]]:
+        """The descriptors of clients' connections, ours or dead ones: process, number, inode.
 
         What it had before its first client, and what the kernel lists as something else than a connection to the
         port asked for, is the server's own business: a second port, a log at a UDP port, a pair of sockets, a spare.
@@ -121,19 +128,28 @@ class Facts:
             if target.startswith("socket:[") and target not in self.before_clients
         ]
         if not held:
-            return 0
-        port = self.launch.listener.address[1] if self.launch.listener else 0
-        elsewhere = self.launch.sockets.elsewhere(port) | self.launch.proc.other_sockets()
-        suspects = [(pid, number, inode) for pid, number, inode in held if inode not in elsewhere]
-        alive = {row.inode for row in self.launch.sockets.connections(port).values()} if suspects else set()
-        return sum(inode in alive or self.was_at(port, pid, number) for pid, number, inode in suspects)
+            return []
+        ours = {row.inode for row in self.rows().values() if row}
+        self.elsewhere |= {row.inode for row in self.launch.sockets.listeners()}
+        return [
+            (pid, number, inode)
+            for pid, number, inode in held
+            if inode in ours or (inode not in self.elsewhere and self.is_at_the_port(pid, number, inode))
+        ]
 
-    def was_at(self, port: int, pid: int, number: int) -> bool:
-        """Whether a socket that is in no table is a dead connection of this port, and not one that never was any."""
+    def is_at_the_port(self, pid: int, number: int, inode: int) -> bool:
+        """Whether a socket that none of our clients has, any more, is or was a connection to the port asked for."""
+        port = self.launch.listener.address[1] if self.launch.listener else 0
         try:
-            return self.launch.proc.local_port(pid, number) == port
-        except OSError as error:  # closed meanwhile; or the kernel does not let us ask, and it is counted
-            return error.errno not in (errno.EBADF, errno.ESRCH)
+            here = self.launch.proc.local_port(pid, number) == port
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.ESRCH):  # closed meanwhile
+                return False
+            # The kernel does not let us ask. One that is in no table is a dead connection, of whatever port.
+            here = inode not in self.launch.sockets.elsewhere(port) | self.launch.proc.other_sockets()
+        if not here:
+            self.elsewhere.add(inode)
+        return here
 
     def note_what_it_has(self) -> None:
         """It listens, and nobody has come yet. Once for a server: a second thread may leave less than the first."""
@@ -159,10 +175,6 @@ class Facts:
     def table(self) -> holdings.Table:
         """What every descriptor of the living family refers to, by process and number."""
         return holdings.table(self)
-
-    def left_over(self, before: holdings.Table) -> list[str]:
-        """What the family has open now and had not in this table, each in words: whose, which number, what it is."""
-        return holdings.left_over(self, before)
 
     def holder_of(self, client: Client) -> str:
         """Who holds the server's side of this connection, and what it does with it, in words."""

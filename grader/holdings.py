@@ -1,6 +1,5 @@
 """What the processes of a server have open, told in words: whose it is, which number, and what it refers to."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -109,77 +108,3 @@ def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
         if not resting and row.unread and facts.prover.at_rest:
             return f"{client.name}'s socket, {row.unread} bytes unread, is {holder_of(facts, client)}"
     return ""
-
-
-def left_over(facts: "Facts", before: Table) -> list[str]:
-    """The descriptors that the family has now and had not in a table taken earlier, each in words.
-
-    What a new process has of its parent's is not counted: the process itself is what is left.
-    """
-    now = table(facts)
-    known, targets = {pid for pid, _ in before}, set(before.values())
-    spare = Counter((pid, target) for (pid, _), target in before.items())
-    left = []
-    for (pid, number), target in sorted(now.items(), key=lambda item: (before.get(item[0]) != item[1], item)):
-        if spare[pid, target] > 0:
-            spare[pid, target] -= 1
-        elif pid in known or target not in targets:
-            left.append((pid, number, target))
-    kinds = Kinds(facts) if left else None
-    words = [(pid, number, kinds.of(pid, number, target)) for pid, number, target in left if kinds]
-    return [f"descriptor {number} of {whose(facts, pid)}: {said}" for pid, number, said in words]
-
-
-class Kinds:
-    """What descriptors refer to, in words, as of one moment."""
-
-    def __init__(self, facts: "Facts"):
-        self.facts = facts
-        self.port = port = facts.launch.listener.address[1] if facts.launch.listener else 0
-        sockets = facts.launch.sockets
-        self.clients = {client.inode: client for client in facts.known if client.inode}
-        self.alive = {row.inode for row in facts.rows().values() if row}
-        self.connections = {row.inode for row in sockets.connections(port).values()} if port else set()
-        self.listeners = {row.inode for row in sockets.listeners()}
-        self.elsewhere = sockets.elsewhere(port)
-        self.others = facts.launch.proc.other_sockets()
-        self.watches = watches(facts)
-
-    def of(self, pid: int, number: int, target: str) -> str:
-        kind, _, inode = target.partition(":[")
-        if kind == "socket":
-            return self.socket(pid, number, int(inode[:-1]))
-        if target.startswith(root := f"{self.facts.root.path}/"):
-            return f"the file {target.removeprefix(root)} of the site"
-        if kind == "pipe":
-            return "a pipe"
-        if target.startswith("anon_inode:"):
-            name = target.removeprefix("anon_inode:").strip("[]")
-            return {"eventpoll": "an epoll descriptor"}.get(name, f"a descriptor of the kind {name}")
-        return f"the file {target}"
-
-    def socket(self, pid: int, number: int, inode: int) -> str:
-        if client := self.clients.get(inode):
-            dead = "" if inode in self.alive else "; the connection is dead"
-            return f"the socket of {client.name}, {client.deeds()}{dead}{self.watched(inode)}"
-        if inode in self.listeners:
-            return "a socket that listens"
-        if inode in self.others:
-            return "a socket that is not TCP"
-        if inode in self.elsewhere:
-            return "a socket at another port"
-        if inode in self.connections:
-            return f"a connection of somebody else's{self.watched(inode)}"
-        if not self.facts.was_at(self.port, pid, number):
-            return "a socket that is not connected"
-        return f"a dead connection{self.watched(inode)}"
-
-    def watched(self, inode: int) -> str:
-        """Which epoll still watches it, and by which number if that is closed or another file's by now."""
-        for pid, number, watch in self.watches:
-            if watch.inode == inode:
-                now = self.facts.launch.proc.descriptor(pid, watch.number)
-                own = now == f"socket:[{inode}]"
-                gone = "" if own else f" by the number {watch.number}, which is not its own any more"
-                return f", watched by epoll {number} for {event_words(watch.events)}{gone}"
-        return ""

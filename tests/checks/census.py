@@ -16,21 +16,6 @@ TASKS = ("threads", "processes")
 ZOMBIES, GREENLETS, WATCHED = "zombies", "greenlets", "entries of epoll"
 
 
-def client_sockets(server: Server) -> list[tuple[int, int, int]]:
-    """The descriptors of clients' connections, ours or dead ones: pid, number, inode (Facts.client_descriptors)."""
-    found = [
-        (pid, number, int(target[8:-1]))
-        for pid in server.living()
-        for number, target in server.launch.proc.descriptors(pid).items()
-        if target.startswith("socket:[") and target not in server.before_clients
-    ]
-    if not found:
-        return found
-    port = server.launch.listener.address[1] if server.launch.listener else 0
-    elsewhere = server.launch.sockets.elsewhere(port) | server.launch.proc.other_sockets()
-    return [each for each in found if each[2] not in elsewhere]
-
-
 def kind_of(server: Server, target: str) -> str:
     if target.startswith(f"{server.root.path}/"):
         return FILES
@@ -48,7 +33,7 @@ def census(server: Server) -> Counter[str]:
             count[kind_of(server, target)] += 1
             if target == "anon_inode:[eventpoll]":
                 count[WATCHED] += len(proc.watched(pid, number))
-    count[SOCKETS] = len(client_sockets(server))
+    count[SOCKETS] = server.client_descriptors()
     count["other sockets"] -= count[SOCKETS]
     count[PARENT] = server.descriptors()
     count[CHILDREN] = sum(count[kind] for kind in (SOCKETS, *DESCRIPTORS)) - count[PARENT]

@@ -22,7 +22,6 @@ from tests.checks.census import (
     TASKS,
     WATCHED,
     ZOMBIES,
-    client_sockets,
     count_at_rest,
     exceeds,
     kind_of,
@@ -85,12 +84,12 @@ class Leavers:
 
     def socket_left(self, look_at: Questions) -> None:
         """A socket of a client that has left is open, and the server is stuck: whose is it?"""
-        held = client_sockets(self.server)
+        held = self.server.client_sockets()
         if self.control:
             before = {inode for _, _, inode in held}
             self.round([way for way in self.control for _ in range(EACH * 3 if not way.dear else 2)])
             count_at_rest(self.server, {SOCKETS: len(before)})
-            if {inode for _, _, inode in client_sockets(self.server)} - before:
+            if {inode for _, _, inode in self.server.client_sockets()} - before:
                 self.kinds = tuple(kind for kind in self.kinds if kind not in (SOCKETS, WATCHED))
                 return
         way, first = next((self.whose[inode] for _, _, inode in held if inode in self.whose), (None, None))

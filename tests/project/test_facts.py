@@ -322,62 +322,7 @@ def test_holders(start):
     )
 
 
-# What is left over
-
-KEEPER = """
-import os, select, socket, sys
-given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-listener = socket.create_server((given["--host"], int(given["--port"])))
-epoll, kept = select.epoll(), []
-for number in range(2):
-    client = listener.accept()[0]
-    copy = client.dup()
-    epoll.register(client, select.EPOLLIN)
-    kept += [copy, epoll, client] if number else [copy, epoll]
-    if not number:
-        client.close()
-kept += [open(given["--root"] + "/small.bin"), os.pipe(), select.epoll(), socket.socket(socket.AF_UNIX)]
-kept += [socket.create_server(("127.0.0.1", 0)), os.open("/dev/null", os.O_RDONLY), os.eventfd(0), socket.socket()]
-pid = os.fork()
-open("ready" if pid else "child", "x").close()
-kept[0].recv(1) if pid else None
-sys.stdin.close()
-while True:
-    select.select([], [], [])
-"""
-
-
-def test_what_is_left(start):
-    """Whose it is, by which number, and what it is: of clients by their names, and how an epoll still watches them."""
-    server = start(KEEPER)
-    before = server.table()
-    assert server.left_over(before) == []
-    one, two = server.client(), server.client()
-    work = f"/proc/{server.main}/cwd"
-    until(lambda: {"ready", "child"} <= set(os.listdir(work)), "all is open")
-    assert server.row(one) and server.row(two)
-    server.leave()
-    until(lambda: len(server.living()) == 2, "both processes")
-    left = [line for line in server.left_over(before) if "of the main process: " in line]
-    kinds = [line.partition("of the main process: ")[2] for line in left]
-    lost = [kind for kind in kinds if kind.startswith("the socket of client #1, which has left")]
-    assert len(lost) == 1 and ", watched by epoll " in lost[0] and "which is not its own any more" in lost[0]
-    assert sum(kind.startswith("the socket of client #2, which has left") for kind in kinds) == 2
-    rest = sorted(kind for kind in kinds if not kind.startswith("the socket of client"))
-    assert rest == sorted(
-        [
-            "the file small.bin of the site",
-            *["a pipe"] * 2,
-            "an epoll descriptor",
-            "a socket that is not TCP",
-            "a socket that listens",
-            "the file /dev/null",
-            "a descriptor of the kind eventfd",
-            "a socket that is not connected",
-        ]
-    )
-    assert all(line.startswith("descriptor ") for line in left)
-
+# Clients' sockets, and others
 
 SPARE = """
 import socket, sys
