@@ -292,16 +292,19 @@ def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
 
 
 def readable(reply: Reply) -> bool:
-    """Whether a person finds words in a body: text that shows something, its tags left out."""
+    """Whether a person finds words in a body: text that shows something, the tags of HTML left out."""
     if [value for value in reply.values("content-encoding") if value.strip().lower() != "identity"]:
         return True
-    for coding in ("utf-8", "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"):
+    kind = ",".join(reply.values("content-type")).lower()
+    stated = re.findall(r"charset=\"?([\w.:-]+)", kind)
+    for coding in (*stated, "utf-8", "utf-16" if reply.body[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"):
         try:
             text = reply.body.decode(coding)
-        except UnicodeDecodeError:
+        except (LookupError, ValueError):  # no such charset, or not in it
             continue
-        text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>", " ", text) if "<" in text else text
-        title = re.search(r"(?is)<title>(.*?)</title>", reply.body.decode(coding))
+        title = re.search(r"(?is)<title>(.*?)</title>", text)
+        if not kind or "html" in kind or "xml" in kind:
+            text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>", " ", text)
         return "\0" not in text and any(letter.isalnum() for letter in text + (title[1] if title else ""))
     return False
 
@@ -366,7 +369,7 @@ def one_too_many(exchange: Exchange, number: int) -> Iterator[Violation]:
         yield Violation("early", "pieces", expected, f"half a head was answered {reply.status}")
     elif exchange.rest and (len(exchange.rest) > HEAD or reply.status == 400):
         return  # a long head, or one that is no HTTP already
-    elif reply.status == 408 and exchange.idle >= MINUTE:
+    elif reply.status == 408 and exchange.idle >= limit_of(exchange, number):
         return  # a time-out that is told, RFC 9110, section 15.5.9
     elif exchange.half_closed and reply.status in (400, 408):
         return  # the rest of the head will not come
@@ -440,8 +443,7 @@ def overrun(exchange: Exchange, number: int) -> bool:
 
 def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
     """A long connection stays open after an answer."""
-    stated = stated_timeout(exchange.replies[-1])
-    if exchange.idle >= MINUTE or (stated is not None and not exchange.rest and exchange.idle >= stated - 0.5):
+    if exchange.idle >= limit_of(exchange, len(exchange.replies)):
         return
     if (exchange.rest and len(exchange.rest) > HEAD) or (exchange.rest and not plausible(exchange.rest)):
         return
@@ -473,6 +475,13 @@ def expected(exchange: Exchange) -> int:
         if before.closes or before.free or before.either or not before.version or not exchange.long:
             break
     return number
+
+
+def limit_of(exchange: Exchange, answered: int) -> float:
+    """Seconds of silence after so many answers from which on the server may end the connection: a minute, or what it
+    has stated for one who is idle; a half less, since its clock began when it had sent the answer."""
+    stated = stated_timeout(exchange.replies[answered - 1]) if answered and not exchange.rest else None
+    return MINUTE if stated is None else min(MINUTE, stated - 0.5)
 
 
 def given_up(exchange: Exchange) -> bool:

@@ -8,6 +8,7 @@ from grader.proof import Rest
 from grader.story import Cast
 from grader.subject import Server
 
+KNOCKS = ("/index.html", "/page1.txt", "/sub/deep/page.txt")  # a start page alone may be somebody else's
 TURNS = 5  # of a server that never sleeps for long: then it has begun to serve
 
 
@@ -26,15 +27,19 @@ def find(server: Server) -> Socket | None:
 
 
 def ask(server: Server, found: list[Socket]) -> Socket:
-    """The one that answers with a page of the site; if none does, the first."""
+    """The one that answers with files of the site; if none does, the first."""
     asked = {row: knock(server, row) for row in found if ":" not in row.address[0] or row.address[0] == "::"}
-    page = server.root.files["/index.html"]
 
-    def right() -> list[Socket]:
-        return [row for row, client in asked.items() if any(reply.body == page for reply in client.replies)]
+    def done() -> bool:
+        return all(client.done() for crowd in asked.values() for client in crowd.values())
 
-    server.comes(lambda: right() or all(client.done() for client in asked.values()), waiting.PATIENCE)
-    chosen = (right() or found)[0]
+    def right(row: Socket) -> int:
+        """How many of its answers are the files asked for."""
+        files = server.root.files
+        return sum(files[name] == reply.body for name, client in asked[row].items() for reply in client.replies[:1])
+
+    server.comes(done, waiting.PATIENCE)
+    chosen = max(asked, key=right, default=found[0])
     server.close_clients()  # whoever knocked at another door is not judged by what it was told there
     server.comes(lambda: all(map(server.forgotten, server.departed)), waiting.PATIENCE / 6)
     server.departed.clear()
@@ -42,10 +47,12 @@ def ask(server: Server, found: list[Socket]) -> Socket:
     return chosen
 
 
-def knock(server: Server, row: Socket) -> Client:
-    """A client that has asked this listener for a page, in a way that the strictest server takes."""
+def knock(server: Server, row: Socket) -> dict[str, Client]:
+    """Clients that have asked this listener for a file each, in a way that the strictest server takes."""
     server.launch.listener = row
-    client = server.client(wait=False)
     host, port = server.address
-    client.send(f"GET /index.html HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-    return client
+    crowd = {}
+    for name in KNOCKS:
+        crowd[name] = server.client(wait=False)
+        crowd[name].send(f"GET {name} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+    return crowd

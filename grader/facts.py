@@ -32,6 +32,7 @@ class Facts:
         self.prover = Prover(launch.proc, launch.family, launch.started, launch.clock)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
+        self.peers: set[tuple[str, int]] = set()  # the addresses of all clients that it has had
         self.elsewhere: set[int] = set()  # inodes of sockets that have been found to be no connections to the port
         self.says_greenlets = True  # as far as we know; who once said nothing is not asked again
         self.traces: Traces | None = None  # of the main process, from that moment on
@@ -138,10 +139,14 @@ class Facts:
         ]
 
     def is_at_the_port(self, pid: int, number: int, inode: int) -> bool:
-        """Whether a socket that none of our clients has, any more, is or was a connection to the port asked for."""
+        """Whether a socket that none of our clients has, any more, is or was the connection of one.
+
+        One to the port asked for that somebody else has made is not, be it the server itself.
+        """
         port = self.launch.listener.address[1] if self.launch.listener else 0
         try:
-            here = self.launch.proc.local_port(pid, number) == port
+            its_port, peer = self.launch.proc.ends(pid, number)
+            here = its_port == port and (peer is None or peer in self.peers)
         except OSError as error:
             if error.errno in (errno.EBADF, errno.ESRCH):  # closed meanwhile
                 return False

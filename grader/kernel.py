@@ -189,23 +189,37 @@ class Proc:
     def descriptors(self, pid: int) -> dict[int, str]:
         """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path."""
         table = {}
-        for number in self.numbers(pid, "fd"):
+        folder = self.folder_of_descriptors(pid)
+        for number in self.numbers(folder):
             try:
-                table[number] = os.readlink(f"{self.root}/{pid}/fd/{number}")
+                table[number] = os.readlink(f"{self.root}/{folder}/{number}")
             except OSError:
                 continue
         return table
 
+    def folder_of_descriptors(self, pid: int) -> str:
+        """Where /proc lists them: for a process whose main thread alone has ended, at another of its threads."""
+        if not self.numbers(pid, "fd"):
+            for tid in self.numbers(pid, "task"):
+                if tid != pid and self.numbers(pid, "task", tid, "fd"):
+                    return f"{pid}/task/{tid}/fd"
+        return f"{pid}/fd"
+
     def descriptor(self, pid: int, number: int) -> str:
         """The same for one descriptor; "" if it is not open."""
         try:
-            return os.readlink(f"{self.root}/{pid}/fd/{number}")
+            return os.readlink(f"{self.root}/{self.folder_of_descriptors(pid)}/{number}")
         except OSError:
             return ""
 
+    def description(self, pid: int, descriptor: int) -> list[str]:
+        """The lines of proc_pid_fdinfo(5)."""
+        folder = self.folder_of_descriptors(pid).removesuffix("fd") + "fdinfo"
+        return self.read(folder, descriptor).splitlines()
+
     def flags(self, pid: int, descriptor: int) -> int:
         """The file status flags of an open descriptor, as open(2) numbers them."""
-        for line in self.read(pid, "fdinfo", descriptor).splitlines():
+        for line in self.description(pid, descriptor):
             if line.startswith("flags:"):
                 return int(line.split()[1], 8)
         return 0
@@ -218,7 +232,7 @@ class Proc:
         the inode is the truth.
         """
         found = []
-        for line in self.read(pid, "fdinfo", descriptor).splitlines():
+        for line in self.description(pid, descriptor):
             fields = line.replace(":", ": ").split()
             if line.startswith("tfd:") and "ino:" in fields:
                 found.append(Watch(int(fields[1]), int(fields[3], 16), int(fields[fields.index("ino:") + 1], 16)))
@@ -266,12 +280,17 @@ class Proc:
         return Spent(faults, sum(int(fields[0]) for fields in times) if all(times) else None)
 
     def spent_by_children(self, pid: int) -> int:
-        """Page faults and clock ticks of the children that a process has waited for, and of those these have had.
+        """Page faults of the children that a process has waited for, and of those these have had.
 
         There is no child without a fault: it has written to its stack, or was given one by execve(2).
         """
         fields = self.stat(pid)
-        return sum(int(fields[place]) for place in (8, 10, 13, 14)) if fields else 0
+        return int(fields[8]) + int(fields[10]) if fields else 0
+
+    def spent_by_the_dead(self, pid: int) -> int:
+        """The same of a zombie and of the children that it had waited for: what will be added when it is reaped."""
+        fields = self.stat(pid)
+        return sum(map(int, fields[7:11])) if fields else 0
 
     def stat(self, *names: object) -> list[str]:
         """The fields of a `stat` from the state letter on; none if it cannot be read."""
@@ -293,14 +312,18 @@ class Proc:
         return any(line.startswith("Max cpu time") and line.split()[3] != "unlimited" for line in lines)
 
     def timespec(self, pid: int, address: int) -> float:
-        """Seconds of a struct timespec in another process's memory, proc_pid_mem(5). Raises OSError."""
+        """Seconds of a struct timespec in another process's memory. Raises OSError."""
+        seconds, nanoseconds = struct.unpack("qq", self.memory(pid, address, 16))
+        return float(seconds + nanoseconds / 1e9)
+
+    def memory(self, pid: int, address: int, size: int) -> bytes:
+        """So many bytes of another process's memory, proc_pid_mem(5). Raises OSError."""
         with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
-            data = memory.read(16)
-        if len(data) != 16:
-            raise OSError(errno.EFAULT, "there is no timespec at this address")
-        seconds, nanoseconds = struct.unpack("qq", data)
-        return float(seconds + nanoseconds / 1e9)
+            data = memory.read(size)
+        if len(data) != size:
+            raise OSError(errno.EFAULT, "there is no so much memory at this address")
+        return data
 
     def socket_timeout(self, pid: int, descriptor: int, option: int) -> float:
         """Seconds of SO_RCVTIMEO or SO_SNDTIMEO on another process's socket, 0 for none. Raises OSError."""
@@ -315,14 +338,21 @@ class Proc:
         with self.copy(pid, descriptor) as theirs:
             return theirs.getsockopt(level, option, size)
 
-    def local_port(self, pid: int, descriptor: int) -> int:
-        """The port of another process's Internet socket, also of a dead one: 0 if it never had any, or is no such.
+    def ends(self, pid: int, descriptor: int) -> tuple[int, tuple[str, int] | None]:
+        """The port of another process's Internet socket, also of a dead one (0 if it never had any, or is no such),
+        and the address and port of its peer, None if it is not connected (any more).
 
-        Raises OSError likewise. A copy keeps a connection open: ask it of one that is in no table any more.
+        Raises OSError likewise. A copy keeps a connection open as long as it is there.
         """
         with self.copy(pid, descriptor) as theirs:
-            address = theirs.getsockname() if theirs.family in (socket.AF_INET, socket.AF_INET6) else ("", 0)
-            return int(address[1])
+            if theirs.family not in (socket.AF_INET, socket.AF_INET6):
+                return 0, None
+            port = int(theirs.getsockname()[1])
+            try:
+                host, peer = theirs.getpeername()[:2]
+            except OSError:
+                return port, None
+            return port, (host.removeprefix("::ffff:"), int(peer))
 
     @staticmethod
     def copy(pid: int, descriptor: int) -> socket.socket:

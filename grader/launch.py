@@ -319,7 +319,22 @@ class Launch:
             return False
         if _own == {self.pid}:  # it is nobody else's
             return True
-        return f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0")
+        if f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0"):
+            return True
+        # One without our environment: what it holds says whose it is.
+        ours = {f"pipe:[{self.output.inode}]", f"socket:[{self.listener.inode}]" if self.listener else ""}
+        descriptors = self.proc.descriptors(process.pid)
+        return bool(ours & {*descriptors.values()}) or any(
+            self.is_at_our_port(process.pid, number)
+            for number, target in descriptors.items()
+            if target.startswith("socket:[")
+        )
+
+    def is_at_our_port(self, pid: int, number: int) -> bool:
+        try:
+            return self.listener is not None and self.proc.ends(pid, number)[0] == self.listener.address[1]
+        except OSError:
+            return False
 
     def find_listener(self) -> Socket | None:
         """The listening socket that the family holds; of several, the one on the port asked for first."""
@@ -335,11 +350,18 @@ class Launch:
             for target in self.proc.descriptors(pid).values():
                 held.setdefault(target, len(held))
         ours = [row for row in self.sockets.listeners() if f"socket:[{row.inode}]" in held]
-        ours.sort(key=lambda row: (not self.asked_for(row), ":" in row.address[0], held[f"socket:[{row.inode}]"]))
+        ours.sort(key=lambda row: (self.otherness(row), ":" in row.address[0], held[f"socket:[{row.inode}]"]))
         doors: dict[int, Socket] = {}
         for row in ours:
             doors.setdefault(row.address[1], row)
         return doors
+
+    def otherness(self, row: Socket) -> int:
+        """0: at the address and port asked for; 1: at that port and every address; 2: at another; 3: elsewhere."""
+        if not self.asked_for(row):
+            return 3
+        host = row.address[0].removeprefix("::ffff:")
+        return 0 if host in (self.arguments or ["127.0.0.1"]) else 1 if host in ("0.0.0.0", "::", "") else 2
 
     def asked_for(self, row: Socket) -> bool:
         """Whether a listener is at the port that the command line names; without arguments, at the default one."""

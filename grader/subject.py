@@ -75,6 +75,7 @@ class Server(Facts):
         self.had += 1
         client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
         self.clients.append(client)
+        self.peers.add(client.local)
         self.cast.enter(client)
         self.by_descriptor[client.socket.fileno()] = client
         self.arrivals.register(client.socket, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)

@@ -25,8 +25,10 @@ class Traces:
         self.proc = proc
         self.pid = pid
         self.base = [dead for _ in range(LOOKS) if (dead := self.dead(lower=False))]
-        self.children_base = proc.spent_by_children(pid)
         self.ended_before = self.ended(family)
+        self.children_base = proc.spent_by_children(pid) + sum(
+            proc.spent_by_the_dead(pid) for pid, _ in self.ended_before
+        )
 
     def dead(self, *, lower: bool) -> Spent | None:
         """A bound of what the dead threads have spent, from below or from above; None if it cannot be known now."""

@@ -146,6 +146,12 @@ def set_forward(path: str) -> None:
     # What a process has used of the processor is no clock that waiting moves.
     real = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "BOOTTIME", "TAI")
     FOLLOW = {(), *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
+    FOLLOW |= {
+        (5,),
+        (6,),
+        (8,),
+        (9,),
+    }  # their coarse ones and those for alarms, which have no names here: <linux/time.h>
     for name in ("time", "monotonic", "perf_counter", "clock_gettime"):
         forward(name)
 

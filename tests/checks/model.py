@@ -1,6 +1,7 @@
 """Section 5 of the contract: how a step serves, as the kernel shows it."""
 
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 
@@ -88,7 +89,7 @@ def one_at_a_time(server: Server) -> None:
         server.begin_story()
     server.did("client #1 asked for a file of several MiB and read none of it; #2 and #3 sent whole requests")
     first = clients.stuck_readers(server, 1)[0]
-    others = nobody_else(server)
+    others = [] if server.forgotten(first) else nobody_else(server)  # a kernel that takes all of it ends its turn
     first.open_window()
     server.serves(first, "/big.bin", look_at=questions.REST)
     then_the_others(server, others)
@@ -332,12 +333,12 @@ def blocking_ones(server: Server, inodes: dict[int, str]) -> list[tuple[int, str
 def long_nap(server: Server, task: Task) -> float:
     """Seconds of a nap of this thread that is more than a few milliseconds, or 0: what was read of it is true only if
     the same sleep goes on afterwards."""
-    if task.state != "S" or task.call not in NAPS or asleep_on_sockets(task):
+    if task.state != "S" or task.call not in NAPS or asleep_on_sockets(server, task):
         return 0.0
     seconds = timeout_of(server.launch.proc, task)
     after = server.launch.proc.task(task.pid, task.tid)
     same = after is not None and after.state == "S" and after.switches == task.switches
-    return seconds if same and seconds > LONG_NAP else 0.0
+    return seconds if same and LONG_NAP < seconds < FOREVER else 0.0  # who sleeps for ever is woken by a signal
 
 
 def naps_are_short(server: Server) -> None:
@@ -351,10 +352,27 @@ def blame_nap(server: Server, task: Task) -> None:
     server.fail(expected, f"asleep in {task.call} for more than {LONG_NAP} s", look_at=questions.NAP, costs="in_turn")
 
 
-def asleep_on_sockets(task: Task) -> bool:
-    """Whether a thread is in select or poll, and on a descriptor: a select of none is a nap."""
+def asleep_on_sockets(server: Server, task: Task) -> bool:
+    """Whether a thread is in select or poll, and on a descriptor: a select of none is a nap, and so is a poll of
+    negative numbers, which poll(2) passes over."""
     calls = {"select": 0, "pselect6": 0, "poll": 1, "ppoll": 1}
-    return task.call in calls and task.args[calls[task.call]] > 0
+    return task.call in calls and task.args[calls[task.call]] > 0 and not asks_for_nothing(server, task)
+
+
+def asks_for_nothing(server: Server, task: Task) -> bool:
+    """Whether all that select or poll is given is empty. What was read is true only if the same sleep goes on."""
+    proc = server.launch.proc
+    try:
+        if "select" in str(task.call):
+            size = (task.args[0] + 7) // 8
+            asked = any(any(proc.memory(task.pid, address, size)) for address in task.args[1:4] if address)
+        else:
+            array = proc.memory(task.pid, task.args[0], task.args[1] * 8)
+            asked = any(number >= 0 for number, _ in struct.iter_unpack("=ii", array))
+    except (OSError, OverflowError):
+        return False
+    after = proc.task(task.pid, task.tid)
+    return not asked or after is None or after.switches != task.switches
 
 
 def asks_in_turn(server: Server, samples: int = 150) -> None:
@@ -379,7 +397,7 @@ def not_in_turn(server: Server) -> None:
     for task in server.tasks():
         if long_nap(server, task):
             blame_nap(server, task)
-        if asleep_on_sockets(task) or (task.call and task.call.startswith("epoll")):
+        if asleep_on_sockets(server, task) or (task.call and task.call.startswith("epoll")):
             expected = "each socket is asked in turn, without select, poll or epoll"
             server.fail(expected, f"asleep in {task.call}", look_at=questions.IN_TURN, costs="in_turn")
 
