@@ -420,7 +420,7 @@ def end(exchange: Exchange) -> Iterator[Violation]:
         behind = asked > answered or bool(exchange.rest)  # which is then unread when the socket is closed
         if exchange.over and not exchange.ended:
             yield Violation("ends", line, "the end of the stream after the answer", "the connection stays open")
-        elif exchange.ended == "reset" and not behind and not exchange.pending:
+        elif exchange.ended == "reset" and last.version and not behind and not exchange.pending:
             yield Violation("ends", line, "the end of the stream after the answer", "a reset")
     elif exchange.ended and not may_close and answered < MANY and not exchange.half_closed:
         yield from stays(exchange, last, how)
