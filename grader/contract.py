@@ -417,10 +417,11 @@ def end(exchange: Exchange) -> Iterator[Violation]:
             yield Violation("patience", "patience", "no end before a client was silent for 60 s", seen)
     elif not exchange.long or last.closes:
         line = last.closes if exchange.long else "end_of_stream"
-        behind = asked > answered or bool(exchange.rest)  # which is then unread when the socket is closed
+        # What is unread when the socket is closed makes a reset of it: more behind, or what is no request of ours.
+        behind = asked > answered or bool(exchange.rest) or last.free or not last.version
         if exchange.over and not exchange.ended:
             yield Violation("ends", line, "the end of the stream after the answer", "the connection stays open")
-        elif exchange.ended == "reset" and last.version and not behind and not exchange.pending:
+        elif exchange.ended == "reset" and not behind and not exchange.pending:
             yield Violation("ends", line, "the end of the stream after the answer", "a reset")
     elif exchange.ended and not may_close and answered < MANY and not exchange.half_closed:
         yield from stays(exchange, last, how)
