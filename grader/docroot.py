@@ -7,6 +7,7 @@ Names on the disk are bytes, UTF-8 whatever the locale: a target is bytes too, a
 import os
 import random
 import secrets
+import stat
 from pathlib import Path
 
 from grader.held import History
@@ -16,8 +17,16 @@ LARGE = 3 << 20  # bytes, and some more
 HUGE = 17 << 20  # likewise
 #: What a server may take for text, and names without a type.
 EXTENSIONS = (".html", ".css", ".js", ".json", ".svg", ".png", ".txt", "")
+#: What a server may want to unpack, run or translate first.
+KINDS = (
+    *(".gz", ".tar.gz", ".tgz", ".svgz", ".br", ".bz2", ".xz", ".Z", ".zip", ".md", ".csv", ".xml", ".xhtml", ".htm"),
+    *(".php", ".py", ".pyc", ".cgi", ".sh", ".shtml", ".pdf", ".wasm", ".mjs", ".ico", ".woff2", ".mp4", ".log", ".en"),
+    *(".bak", ".tmp", ".conf", ".ini", ".env", ".TXT", ".unheard-of", "."),
+)
 #: Files that are none (`/bytes.html`), and that one who reads and writes them as text would change (`/text.html`).
 NO_TEXT = tuple(f"/{kind}{extension}" for kind in ("bytes", "text") for extension in EXTENSIONS)
+#: Modes of files that their owner may read, and targets.
+MODES = {0o600: "/mine.txt", 0o400: "/mine-to-read.txt", 0o755: "/executable.txt", 0o666: "/everybodys.txt"}
 #: Sizes at and beside the powers of two that buffers have.
 SIZES = tuple(n + by for n in (4096, 8192, 16384, 32768, 65536, 131072, 1 << 20) for by in (-1, 0, 1))
 #: Targets that links lead to, and none of them out of the root.
@@ -92,6 +101,11 @@ class DocumentRoot:
         self.add("/one.txt", self.noise.randbytes(1))
         for target in NO_TEXT:
             self.add(target, self.no_text(target))
+        for number, kind in enumerate(KINDS):
+            self.add(f"/kinds/kind{kind}", b"# *%d*\n" % number + self.noise.randbytes(99))
+        for mode, target in MODES.items():
+            self.add(target, b"%o\n" % mode)
+            os.chmod(self.place_of(target), mode)
         self.add_inside()
         self.history.served = True
 
@@ -154,6 +168,8 @@ class DocumentRoot:
             self.link(name, leads_to)
         os.mkfifo(self.path / "fifo")
         (self.path / "bare").mkdir()
+        (self.path / "odd" / "index.html").mkdir(parents=True)
+        os.mknod(self.path / "socket", stat.S_IFSOCK | 0o600)
 
     def link(self, name: str, leads_to: bytes) -> None:
         place = os.path.join(self.place, name.encode())

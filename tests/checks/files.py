@@ -3,7 +3,7 @@
 import os
 
 from grader.client import Client, request
-from grader.docroot import NO_TEXT
+from grader.docroot import KINDS, MODES, NO_TEXT
 from grader.reply import difference, excerpt
 from grader.subject import Server
 from tests.checks import clients, questions
@@ -51,6 +51,9 @@ MISSING = {
     "/bare/": "what is there to send for a folder without an index.html?",
     "/page1.txt/": "what does the slash at the end ask for, and is it still there when the file is looked up?",
     "/Page1.txt": "who says that large and small letters are the same?",
+    "/socket": "what does open() raise for a socket, and what kind of file is it?",
+    "/odd/": "what is an index.html that is a folder, and what does open() or read() raise then?",
+    "/odd/index.html/": "what is there to send for a folder without an index.html?",
     "/fifo": "what does open() do with a FIFO that has no writer, and what kind of file is it?",
     "/ring": "what does following a link that leads back to itself raise?",
     f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
@@ -67,7 +70,8 @@ NO_NAMES = {
 def contents(server: Server) -> None:
     server.did("asked for files of text, of random bytes, of one byte and of none")
     targets = ("/index.html", "/small.bin", "/tricky.txt", "/one.txt", "/empty.txt", "/sub/deep/page.txt", "/plain")
-    for target in (*targets, *NO_TEXT, *map(server.root.sized, server.root.sizes)):
+    kinds = (f"/kinds/kind{kind}" for kind in KINDS)
+    for target in (*targets, *NO_TEXT, *kinds, *MODES.values(), *map(server.root.sized, server.root.sizes)):
         server.did(f"asked for {target}, {len(server.root.files[target])} bytes", again=True)
         server.serves(server.ask(target), target, look_at=questions.CONTENT)
         server.leave()
@@ -116,6 +120,8 @@ def fresh(server: Server) -> None:
     )
     served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
     replaced(server, "/changing.txt")
+    made_below(server)
+    replaced_by_links(server)
 
 
 def served_anew(server: Server, name: str, *contents: bytes) -> None:
@@ -127,6 +133,42 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
     gone(server, name)
+
+
+def made_below(server: Server) -> None:
+    """A folder that was not there, or had no index, has one now."""
+    for folder, target in (("/later/", "/later/index.html"), ("/bare/", "/bare/index.html"), ("/sub/", "/sub/new.txt")):
+        asked = folder if target.endswith("index.html") else target
+        server.did(f"asked for {asked}, which was not there; then {target} was made, and {asked} asked for")
+        server.answers(server.ask(asked), (404,), "there is no such file yet")
+        server.root.add(target, b"made while the server was running\n", *(folder,) * target.endswith("index.html"))
+        server.serves(server.ask(asked), asked, look_at=questions.FRESH)
+        server.leave()
+        server.root.remove(target)
+        server.answers(server.ask(asked), (404,), "the file has been removed", questions.FRESH)
+        server.leave()
+
+
+def replaced_by_links(server: Server) -> None:
+    """What was a file is a link that leaves the root now, and back; and so is its folder."""
+    root, secret = server.root, os.path.join(os.path.dirname(server.root.place), b"secret.txt")
+    for name, outside in (("turns/page.txt", secret), ("turns", os.path.dirname(secret) + b"/www-private")):
+        target = "/turns/page.txt" if name.endswith(".txt") else "/turns/secret.txt"
+        root.add(target, b"a file\n")
+        server.get(target)
+        server.did(
+            f"asked for {target}; then /{name} was replaced by a link that leaves the root, and it asked for again"
+        )
+        place = os.path.join(root.place, name.encode())
+        os.rename(place, aside := os.path.dirname(root.place) + b"/aside")
+        os.symlink(outside, place)
+        server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", questions.FRESH)
+        server.leave()
+        os.unlink(place)
+        os.rename(aside, place)
+        server.did("then it was put back")
+        server.serves(server.ask(target), target, look_at=questions.FRESH)
+        server.leave()
 
 
 def gone(server: Server, name: str) -> None:
@@ -143,6 +185,7 @@ def replaced(server: Server, name: str) -> None:
     for data, what, dated in (
         (b"as it was before all that\n", "by an older one", LONG_AGO),
         (b"as it was soon afterwards\n", "by one of the same length, half a second later", LONG_AGO + 0.5),
+        (b"as it was a little later..\n", "by one of the same length and date", LONG_AGO + 0.5),
         (b"as it is for the moment...\n", "anew", None),
     ):
         server.root.add(name, data, replace=True, dated=dated)
@@ -152,27 +195,31 @@ def replaced(server: Server, name: str) -> None:
 
 
 def changes_in_mid_answer(server: Server) -> None:
-    """Never more bytes than Content-Length says, if it was said, and an end once the file is still."""
+    """Never more bytes than Content-Length says, if it was said, and an end once the file is still; of one that has
+    been removed, all that was there: who has it open has it still."""
     name, more = "/growing.bin", b"grown\n" * 50_000
-    for grows in (True, False):
+    for change in ("grew", "shrank", "was removed"):
         server.root.add(name, server.root.big[::-1])
         before = server.root.files[name]
-        server.did(
-            f"asked for {len(before)} bytes and read none; the file {'grew' if grows else 'shrank'}; then read on"
-        )
+        server.did(f"asked for {len(before)} bytes and read none; the file {change}; then read on")
         client = clients.stuck_readers(server, 1, name)[0]
-        if grows:
+        if change == "grew":
             server.root.grow(name, more)
-        else:
+        elif change == "shrank":
             server.root.shrink(name, len(before) // 2)
+        else:
+            server.root.remove(name)
         client.open_window()
         expected = "the end of the answer, or of the stream, once the file is still"
         server.must(client.done, expected, clients=[client], look_at=questions.CHANGES)
-        if grows:
+        if change == "grew":
             grown(server, client, before, before + more)
+        elif change == "was removed":
+            server.serves(client, name, before, questions.CHANGES)
         client.close()
         server.leave()
-        server.root.remove(name)
+        if change != "was removed":
+            server.root.remove(name)
 
 
 def grown(server: Server, client: Client, before: bytes, after: bytes) -> None:

@@ -70,6 +70,11 @@ def padded(target: str, size: int) -> bytes:
     return request(target, headers=("X-Padding: " + "x" * (size - len(plain)),))
 
 
+def many_lines(count: int) -> bytes:
+    """A head of so many header lines, Host among them, and of less than 8,192 bytes."""
+    return request("/page1.txt", headers=tuple(f"a{number % 10}:{number % 10}" for number in range(count - 1)))
+
+
 def long_head(server: Server) -> None:
     server.did("sent long request heads")
     for size, target in (
@@ -85,7 +90,7 @@ def long_head(server: Server) -> None:
         server.leave()
     for what, head in (
         ("a target of 3,000 bytes", request("/page1.txt?" + "x" * 3000)),
-        ("90 header lines", request("/page1.txt", headers=tuple(f"X-{number}: {number}" for number in range(88)))),
+        *((f"{count} header lines", many_lines(count)) for count in (90, 130, 1000)),
     ):
         server.did(f"sent a head with {what}", again=True)
         client = server.client()
@@ -107,8 +112,12 @@ def long_head(server: Server) -> None:
 def endless_head(server: Server, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so nobody else is tried meanwhile."""
     server.did("sent a head without end")
-    for line, tail in ((b"GET /", b""), (b"GET /page1.txt HTTP/1.1\r\n", b"\r\n")):
-        what = "header lines, and no blank one" if tail else "one line, and no end of it"
+    for line, tail, what in (
+        (b"GET /", b"", "one line, and no end of it"),
+        (b"GET /page1.txt HTTP/1.1\r\n", b"\r\n", "header lines, and no blank one"),
+        (b"POST /page1.txt HTTP/1.1\r\n", b"\r\n", "header lines of a POST, and no blank one"),
+        (b"x", b"", "letters, and no blank or end of line"),
+    ):
         server.did(f"sent 256 KiB: {what}", again=True)
         goes_on(server, line, tail, alone)
         server.leave()
@@ -168,6 +177,7 @@ def strict(server: Server) -> None:
         server.leave()
     for head in (
         b"HELLO\r\n\r\n",
+        *(padded("/page1.txt", size) for size in (20_000, 60_000, 70_000)),
         request("/page1.txt", headers=("X-Long: " + "x" * 9000,)),
         request("/page1.txt", version="1.0", headers=("Expect: 100-continue",)),
     ):

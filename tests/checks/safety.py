@@ -31,7 +31,10 @@ CLIMBS = (
     "/../secret.txt%00.txt",
 )
 WANDERS = ("/sub/../page1.txt", "//page1.txt", "/./page1.txt", "/../www/page1.txt")
-METHODS = ("TRACE", "PROPFIND", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get")
+METHODS = (
+    *("TRACE", "PROPFIND", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get"),
+    *("M-SEARCH", "VERSION-CONTROL", "G", "A!#$%&'*+-.^_`|~9", "B" * 40),  # tokens, RFC 9110, section 5.6.2
+)
 JUNK = (
     b"HELLO\r\n\r\n",
     b"GET\r\n\r\n",
