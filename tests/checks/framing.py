@@ -162,6 +162,9 @@ STRICT = (
     ("/sub?%0d%0aX-Planted:%20yes", "GET", "1.1"),
     ("/%3Cb%3E&amp;%22nope%22", "GET", "1.1"),
     ("/page1.txt?q=%C3%B1", "GET", "1.1"),
+    ("/%0D%0AX-Planted:%20yes/../sub", "GET", "1.1"),
+    ("/sub/..//sub?%0D%0AX-Planted:%20yes", "GET", "1.1"),
+    ("/a%0D%0AX-Planted:%20yes", "GET", "1.1"),
     ("/no/%C3%B1/%E4%B8%AD", "DELETE", "1.1"),
 )
 
@@ -169,6 +172,7 @@ STRICT = (
 def strict(server: Server) -> None:
     """The rules of the contract do the judging."""
     server.root.huge  # noqa: B018 - writes the file
+    server.root.add_named("a\r\nX-Planted: yes/index.html", "/a%0D%0AX-Planted:%20yes/")
     for target, method, version in STRICT:
         server.did(f"sent {method} {target} HTTP/{version} and read the answer to its last byte", again=True)
         client = server.ask(target, method=method, version=version)

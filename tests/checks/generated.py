@@ -39,6 +39,16 @@ NOTHING = (
     *("Accept: */*", "X-Note: Connection: close", "X-Connection: close", "Accept-Encoding: identity", "X-Empty:"),
     *("Cookie: a=b; close", "Referer: http://kata.test/HTTP/1.0", "User-Agent:no space", "Via: HTTP/1.0 proxy"),
     *("Host-Not: kata.test", "X-Tab:\tvalue\t", "X-Colons: a:b::c", "Connection-Note: close", "Accept-Language: de"),
+    *("Accept: text/html", "Accept: application/json;q=0.9, image/*;q=0.1", "Accept-Charset: utf-16;q=0", "DNT: 1"),
+    *("Cookie: session=YWJj==", "Authorization: Basic dTpw", "Origin: null", "Forwarded: for=_x;by=[::1]"),
+    *("X-Forwarded-For: 192.0.2.1, ::1", "Cache-Control: no-store, max-age=0", "Pragma: no-cache", "From: a@b"),
+    *("Upgrade-Insecure-Requests: 1", "Sec-Fetch-Mode: navigate", "Priority: u=1, i", "Max-Forwards: 0"),
+    *(
+        "Accept-Language: *;q=0",
+        "Content-Type: text/plain",
+        "Date: Mon, 01 Jan 2001 00:00:00 GMT",
+        "X-HTTP-Method: DELETE",
+    ),
 )
 OPTIONS = (
     *((), (), (), ("Connection: keep-alive",), ("Connection: Keep-Alive",)),
@@ -170,31 +180,50 @@ def conversations(server: Server) -> None:
     smallest(server, example, play)
 
 
-def spelled(name: str, how: list[int]) -> str:
-    """A name as a target: what needs it is escaped, and some of what does not, in capitals or small letters."""
+def spelled(path: str, how: list[int]) -> str:
+    """A path as a target: what needs it is escaped, and some of what does not, in capitals or small letters."""
     words = []
-    for number, byte in enumerate(name.encode()):
-        plain = chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in "-._~" else ""
+    for number, byte in enumerate(path.encode()):
         kind = how[number % len(how)]
-        words.append(plain if plain and kind < 6 else f"%{byte:02{'X' if kind % 2 else 'x'}}")
+        unreserved = "-._~/" + "!$&'()*+,;=:@" * (kind < 4)  # RFC 3986, section 3.3
+        plain = chr(byte) if (chr(byte).isalnum() and byte < 128) or chr(byte) in unreserved else ""
+        words.append(plain if plain and (kind < 6 or plain == "/") else f"%{byte:02{'X' if kind % 2 else 'x'}}")
     return "/" + "".join(words)
 
 
+#: What a made-up path stands for: a file; a folder with an index.html, with its slash and without.
+FILE, FOLDER, NO_SLASH = "", "/", "-"
+
+
 def names(server: Server) -> None:
-    """Files with any name that there may be: all of Unicode, dots, blanks, backslashes, up to 255 bytes."""
+    """Files and folders with any name that there may be: all of Unicode, dots, blanks, backslashes, up to 255 bytes,
+    and up to 2,000 of a path."""
     letters = st.characters(exclude_categories=["Cs"], exclude_characters="/\0")
     odd = st.text(
         st.sampled_from(" .%?#&+;=\\\"'<>|*~:@[]{}^`\t\r\n\x7f\xa0\xe9e\u0301ß中😀İ"), min_size=1, max_size=12
     )
-    text = st.one_of(st.text(letters, min_size=1, max_size=40), odd, st.text(letters, min_size=60, max_size=85))
+    usual = st.sampled_from((".well-known", ".hidden.txt", "my documents", "año", "a.b", "~", "-", "...", "x" * 200))
+    text = st.one_of(st.text(letters, min_size=1, max_size=40), odd, usual, st.text(letters, min_size=60, max_size=85))
     name = text.map(lambda name: name.encode()[:255].decode(errors="ignore")).filter(lambda n: n not in ("", ".", ".."))
+    path = st.one_of(name.map(lambda name: [name]), st.lists(name, min_size=1, max_size=8))
 
-    def play(stage: Server, example: tuple[str, list[int]]) -> None:
-        target = spelled(*example)
-        stage.root.add_named(example[0], target)
-        converse(stage, (request(target),))
+    def play(stage: Server, example: tuple[list[str], str, list[int]]) -> None:
+        names, kind, how = example
+        path = "/".join(names)
+        target = spelled(path, how)
+        if len(path.encode()) > 2000 or len(target) > 6000:
+            return
+        try:
+            if kind == FILE:
+                stage.root.add_named(path, target)
+            else:
+                stage.root.add_named(f"{path}/index.html", f"{target}/")
+        except OSError:  # a folder of that name is there, or a file in the place of a folder
+            return
+        converse(stage, (request(target + "/" * (kind == FOLDER)),))
 
-    smallest(server, st.tuples(name, st.lists(st.integers(0, 7), min_size=1, max_size=5)), play)
+    kinds = st.sampled_from((FILE, FILE, FOLDER, NO_SLASH))
+    smallest(server, st.tuples(path, kinds, st.lists(st.integers(0, 7), min_size=1, max_size=5)), play)
 
 
 def sizes(server: Server) -> None:
@@ -218,4 +247,4 @@ def long_heads(server: Server) -> None:
         if len(head) <= contract.HEAD:
             converse(stage, cut_anywhere(head, cuts))
 
-    smallest(server, st.tuples(st.lists(line, max_size=90), st.lists(st.floats(0, 1), max_size=2)), play)
+    smallest(server, st.tuples(st.lists(line, max_size=300), st.lists(st.floats(0, 1), max_size=2)), play)

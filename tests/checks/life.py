@@ -27,8 +27,8 @@ def own_address() -> str:
 
 def command_line(grading: Grading) -> None:
     host, port = own_address(), str(20000 + secrets.randbelow(10000))
-    with grading.started("--host", host, "--port", port, "--root", "html") as server:
-        server.did(f"started it with --host {host} --port {port} --root html: a relative path, to a link")
+    with grading.started("--host", host, "--port", port, "--root", "html/") as server:
+        server.did(f"started it with --host {host} --port {port} --root html/: a relative path, to a link")
         address, given = server.listener.address
         if given != int(port) or address not in (host, f"::ffff:{host}"):
             server.fail(f"a listener at {host}:{port}", f"it listens at {address}:{given}", look_at=questions.WHERE)
@@ -39,8 +39,11 @@ def command_line(grading: Grading) -> None:
 
 def any_port(grading: Grading) -> None:
     """`--port 0` takes any free port: which of its listeners is the server's, it says by serving the site there."""
-    with grading.started("--port", "0") as server:
-        server.did("started it with --port 0")
+    link = grading.root.folder / "%41 a+b ñ"
+    if not link.is_symlink():
+        link.symlink_to(grading.root.path)
+    with grading.started("--port", "0", "--root", str(link)) as server:
+        server.did(f"started it with --port 0 and a root whose name is {link.name!r}")
         server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WHERE)
 
 

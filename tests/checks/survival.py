@@ -128,6 +128,24 @@ UNFINISHED = {
 }
 
 
+#: Header fields, those together that hardly anybody reads before refusing another.
+FIELDS = (
+    ("Host",),
+    ("Range", "If-Range"),
+    ("If-Modified-Since", "If-Unmodified-Since", "Date"),
+    ("If-None-Match", "If-Match", "Cache-Control", "Keep-Alive"),
+    ("Cookie", "Authorization", "Referer", "Origin", "Forwarded", "X-Forwarded-For", "Max-Forwards", "Via"),
+    ("Accept", "Accept-Encoding", "Accept-Language", "Accept-Charset", "Content-Type", "TE", "User-Agent"),
+)
+#: Values at the borders of what the grammars of these fields allow, and beyond.
+VALUES = (
+    *("", "=", ":", ";", ",", "-", '"', "%", "*", "q=x", ";q=", "a=", "=b", "a b", "/", "../..", "{0}%s", "\xff\xb2"),
+    *("bytes=-", "bytes=0-0,-", "bytes=-0", "bytes=--5", "bytes=9-1", "bytes=0-99999999999999999999", "bytes"),
+    *("kata.test:", "kata.test:http", "kata.test:99999", "[", "[::1", "[::1]:", "Basic", "Basic ===", "Basic \xff"),
+    *("Mon, 01 Jan 2001 00:00:00 -0000", "Mon, 01 Jan 0000 00:00:00 GMT", "1e9", "0x10", "-1", "\xb2"),
+)
+
+
 def heads() -> Iterator[tuple[str, bytes, bool]]:
     """What is odd about it, the bytes, and whether an answer or an end is to be waited for a while."""
     yield from ((what, head, True) for what, head in WHOLE.items())
@@ -155,6 +173,25 @@ def odd_heads(server: Server) -> None:
             server.settle(partial(heard, server, odd, answered))
             nothing_from_outside(server, odd)
             server.leave(odd)
+        next_one(server, story)
+
+
+def odd_values(server: Server) -> None:
+    """Fields that a server may read, with what nobody should have written: it is as free to refuse them as to serve."""
+    for value in VALUES:
+        story = f"clients sent `{value}` as the value of {len(sum(FIELDS, ()))} header fields"
+        for fields in FIELDS:
+            lines = (f"{field}: {value}" for field in fields)
+            host = () if "Host" in fields else ("Host: kata.test",)
+            head = "\r\n".join(("GET /page1.txt HTTP/1.1", *host, *lines, "", "")).encode("latin-1")
+            server.did(f"{story}: {', '.join(fields)} now", again=True)
+            odd = server.client()
+            odd.send(head)
+            server.settle(odd.done)
+            nothing_from_outside(server, odd)
+            server.leave(odd)
+            if not odd.replies:
+                next_one(server, server.told[-1])
         next_one(server, story)
 
 
