@@ -146,7 +146,7 @@ LINES = {
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
         leaving.vanishing,
-        also=STATES,
+        also=(*STATES, survival.thousand),
     ),
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
@@ -155,7 +155,7 @@ LINES = {
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
         leaving.no_leak,
-        also=STATES,
+        also=(*STATES, survival.thousand),
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
@@ -206,10 +206,12 @@ LINES = {
     "parent_descriptors": Line(
         "The parent's descriptors are back when the children are done.",
         leaving.parent_descriptors,
+        also=(survival.thousand,),
     ),
     "zombies_in_a_row": Line(
         "Dead children do not pile up after 30 clients in a row.",
         leaving.zombies_in_a_row,
+        also=(survival.thousand,),
     ),
     "zombies_at_once": Line(
         "Dead children do not pile up after 44 clients at once.",
@@ -218,6 +220,7 @@ LINES = {
     "processes_return": Line(
         "Processes end with their clients.",
         leaving.processes_return,
+        also=(survival.thousand,),
     ),
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
@@ -225,7 +228,7 @@ LINES = {
         model.while_it_answers,
         also=STATES,
     ),
-    "threads_return": Line("Threads end with their clients.", leaving.threads_return),
+    "threads_return": Line("Threads end with their clients.", leaving.threads_return, also=(survival.thousand,)),
     "descriptors_run_out": Line(
         "It lives through a flood that takes all its descriptors, without spinning, and serves again.",
         beside.descriptors_run_out,
@@ -314,7 +317,8 @@ LINES = {
 class Suite:
     """Puts a test for each line into the module of a step: what pytest collects, in this order.
 
-    step: what all its scenes are told, if they ask: `alone`, it serves one client at a time.
+    step: what all its scenes are told, if they ask: `alone`, it serves one client at a time; `leaves`,
+    the lines that it costs what clients leave behind.
     """
 
     def __init__(self, module: dict[str, object], **step: object):
