@@ -209,21 +209,20 @@ def goes_on_growing(
     """
     before = high = count_at_rest(server, {})
     came, grew, rounds, began = 0, 0, 1, time.monotonic()
+    kept = {kind: before[kind] + (PILE if kind == ZOMBIES else MORE) - 1 for kind in kinds}
     while came - grew < LULL:
         for _ in range(rounds):
             if act() is False:
                 return came, {}
         came += rounds * each
-        goal = {kind: high[kind] for kind in kinds}
-        now = count_at_rest(server, goal)
+        now = count_at_rest(server, {})  # what comes and goes may be counted too, until it is a verdict
         server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
-        if not exceeds(now, goal):
+        if exceeds(now, kept) and (proven := exceeds(count_at_rest(server, kept), kept)):
+            return came, {kind: now[kind] - before[kind] for kind in proven}
+        if not exceeds(now, {kind: high[kind] for kind in kinds}):
             rounds = min(2 * rounds, 4)
             continue
         grew, high = came, now | high
-        more = {kind: now[kind] - before[kind] for kind in kinds}
-        if proven := {kind: count for kind, count in more.items() if count >= (PILE if kind == ZOMBIES else MORE)}:
-            return came, proven
         if time.monotonic() - began > LONG_ENOUGH:
             server.notes.append(f"something grew with clients; after {came} of them it was late")
             break
