@@ -41,7 +41,8 @@ COST_A_PROCESS, PROCESSES = {"processes", ZOMBIES, PARENT, CHILDREN}, 12  # so m
 DEAR, DEAR_CLIENTS = 2, 6  # the same of those that cost much time
 FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
 OF_TEN = 0.1  # of all these clients leave something, at least: then it is plain
-MORE, PILE = 100, 24  # of a kind, of zombies: what no pool, no bounded cache, nothing that waits for the next one is
+MORE = 100  # of a kind: no pool, and no bounded cache, is filled so slowly, by clients who all ask for one file
+MORE_ALONE, PILE = 40, 24  # where there can be no pool; of zombies, of which a few may wait
 LULL = (
     420  # clients in a row who leave nothing more: it does not go on growing. What leaves one of 200 has grown by two
 )
@@ -124,11 +125,13 @@ class Leavers:
     def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
         """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""
         if self.control:
-            excused = self.goes_on(self.control, grown, rounds=3, clients=12)[1]
-            grown = tuple(kind for kind in grown if kind not in excused)
+            came, excused = self.goes_on(self.control, grown, rounds=3, clients=12)
+            grown = tuple(kind for kind in grown if excused.get(kind, 0) < came * OF_TEN)
         for some in (*((way,) for way in these), these):
             came, more = self.goes_on(some, grown) if grown else (0, {})
-            if more:
+            if more and max(more.values()) < came * OF_TEN:
+                self.find_slow((some,), tuple(more), look_at)
+            elif more:
                 self.blame(some, f"{came} clients came and left, {came // ROUNDS} at a time", came, more, look_at)
         if cheap := tuple(way for way in these if not way.dear):
             self.find_slow((cheap[:1], cheap), grown, look_at)
@@ -146,7 +149,8 @@ class Leavers:
     def goes_on_slowly(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> tuple[int, dict[str, int]]:
         """As goes_on, of what leaves one now and then: until there is more than is ever kept, or so many leave none."""
         crowd = [some[number % len(some)] for number in range(max(self.at_once, len(some), 12))]
-        return goes_on_growing(self.server, lambda: self.round(crowd), len(crowd), kinds)
+        most = MORE_ALONE if self.at_once == 1 else MORE
+        return goes_on_growing(self.server, lambda: self.round(crowd), len(crowd), kinds, most)
 
     def goes_on(
         self, some: tuple[Way, ...], kinds: tuple[str, ...], *, rounds: int = ROUNDS, clients: int = CLIENTS
@@ -165,8 +169,7 @@ class Leavers:
             if not kinds:
                 return came, {}
             high = now
-        more = {kind: high[kind] - before[kind] for kind in kinds}
-        return came, {kind: count for kind, count in more.items() if count >= came * OF_TEN}
+        return came, {kind: high[kind] - before[kind] for kind in kinds}
 
     def blame(self, some: tuple[Way, ...], did: str, came: int, more: dict[str, int], look_at: Questions) -> None:
         kind, count = max(more.items(), key=lambda pair: pair[1])
@@ -201,7 +204,7 @@ def example(server: Server, kind: str) -> str:
 
 
 def goes_on_growing(
-    server: Server, act: Callable[[], object], each: int, kinds: tuple[str, ...]
+    server: Server, act: Callable[[], object], each: int, kinds: tuple[str, ...], most: int = MORE
 ) -> tuple[int, dict[str, int]]:
     """How often it was tried, `each` in every round, and of what kinds there is more now than is ever kept.
 
@@ -209,7 +212,7 @@ def goes_on_growing(
     """
     before = high = count_at_rest(server, {})
     came, grew, rounds, began = 0, 0, 1, time.monotonic()
-    kept = {kind: before[kind] + (PILE if kind == ZOMBIES else MORE) - 1 for kind in kinds}
+    kept = {kind: before[kind] + (PILE if kind == ZOMBIES else most) - 1 for kind in kinds}
     while came - grew < LULL:
         for _ in range(rounds):
             if act() is False:

@@ -206,12 +206,10 @@ LINES = {
     "parent_descriptors": Line(
         "The parent's descriptors are back when the children are done.",
         leaving.parent_descriptors,
-        also=(survival.thousand,),
     ),
     "zombies_in_a_row": Line(
         "Dead children do not pile up after 30 clients in a row.",
         leaving.zombies_in_a_row,
-        also=(survival.thousand,),
     ),
     "zombies_at_once": Line(
         "Dead children do not pile up after 44 clients at once.",
@@ -220,7 +218,6 @@ LINES = {
     "processes_return": Line(
         "Processes end with their clients.",
         leaving.processes_return,
-        also=(survival.thousand,),
     ),
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
@@ -228,7 +225,7 @@ LINES = {
         model.while_it_answers,
         also=STATES,
     ),
-    "threads_return": Line("Threads end with their clients.", leaving.threads_return, also=(survival.thousand,)),
+    "threads_return": Line("Threads end with their clients.", leaving.threads_return),
     "descriptors_run_out": Line(
         "It lives through a flood that takes all its descriptors, without spinning, and serves again.",
         beside.descriptors_run_out,
