@@ -1,11 +1,11 @@
 """Step 2: every client by a process of its own."""
 
-from tests.checks import watchers
+from tests.checks import leaving, watchers
 from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_CHILDREN
-line = Suite(globals())
+line = Suite(globals(), leaves=leaving.LINES_OF_PROCESSES)
 
 line("answers", 2)
 

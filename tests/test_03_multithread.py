@@ -1,10 +1,10 @@
 """Step 3: every client by a thread of its own, in the one process."""
 
-from tests.checks import watchers
+from tests.checks import leaving, watchers
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_THREADS
-line = Suite(globals())
+line = Suite(globals(), leaves=leaving.LINES_OF_THREADS)
 
 line("answers", 2)
 

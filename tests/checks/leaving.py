@@ -3,10 +3,16 @@
 All ways are played together, three times. Where nothing has grown, that is all. Where something has, each way is
 played apart, by slope: it is a leak if every further round of clients leaves more, until a pool would be full.
 A right server may make more threads, keep some, open a log: it does not go on doing so with each client.
+What is left of one client in a dozen, or in two hundred, grows as surely, but later: more and more clients come, until
+there is more than any pool or cache explains, or so many of them leave nothing more. The same is done about
+whatever has grown while a thousand came.
 A socket of a client that has left has no such excuse, one is enough.
 """
 
+import time
 from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
 
 from grader.client import Client
 from grader.questions import Questions
@@ -34,19 +40,31 @@ ROUNDS, CLIENTS = 8, 30  # of which each must leave more than any before: pools 
 COST_A_PROCESS, PROCESSES = {"processes", ZOMBIES, PARENT, CHILDREN}, 12  # so many clients where these have grown
 DEAR, DEAR_CLIENTS = 2, 6  # the same of those that cost much time
 FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
-OF_TEN = 0.1  # of all these clients leave something, at least
+OF_TEN = 0.1  # of all these clients leave something, at least: then it is plain
+MORE = 100  # of a kind: no pool, and no bounded cache, is filled so slowly, by clients who all ask for one file
+MORE_ALONE, PILE = 40, 24  # where there can be no pool; of zombies, of which a few may wait
+LULL = (
+    420  # clients in a row who leave nothing more: it does not go on growing. What leaves one of 200 has grown by two
+)
+LONG_ENOUGH = 60  # seconds: who takes more than that for them all is not judged by them
 EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
 TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
 
 
 class Leavers:
-    """Clients that leave a server, and what they leave behind. control: ways whose leaks are another line's."""
+    """Clients that leave a server, and what they leave behind. control: ways whose leaks are another line's.
 
-    def __init__(self, server: Server, kinds: tuple[str, ...], at_once: int, control: tuple[Way, ...] = ()):
+    costs: the line, if not that of the check.
+    """
+
+    def __init__(
+        self, server: Server, kinds: tuple[str, ...], at_once: int, control: tuple[Way, ...] = (), costs: str = ""
+    ):
         self.server = server
         self.kinds = kinds
         self.at_once = at_once
         self.control = control
+        self.costs = costs
         self.whose: dict[int, tuple[Way, Client]] = {}
 
     def play(self, these: list[Way]) -> None:
@@ -98,23 +116,41 @@ class Leavers:
         pid, number, _ = same[0]
         self.server.told.clear()
         self.server.did(f"clients came, and {way.told if way else 'left'}")
-        who = f" (the first: descriptor {number} of {self.process(pid)}" + (f", of {first.name})" if first else ")")
+        who = f" (the first: descriptor {number} of {process(self.server, pid)}" + (
+            f", of {first.name})" if first else ")"
+        )
         saw = f"{len(same)} {'socket' if len(same) < 2 else 'sockets'} still open after {told}{who}"
         self.server.fail("no descriptor of a client that has left", saw, look_at=look_at)
-
-    def process(self, pid: int) -> str:
-        return "the main process" if pid == self.server.main else f"process {pid}"
 
     def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
         """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""
         if self.control:
-            excused = self.goes_on(self.control, grown, rounds=3, clients=12)[1]
-            grown = tuple(kind for kind in grown if kind not in excused)
+            came, excused = self.goes_on(self.control, grown, rounds=3, clients=12)
+            grown = tuple(kind for kind in grown if excused.get(kind, 0) < came * OF_TEN)
         for some in (*((way,) for way in these), these):
             came, more = self.goes_on(some, grown) if grown else (0, {})
+            if more and max(more.values()) < came * OF_TEN:
+                self.find_slow((some,), tuple(more), look_at)
+            elif more:
+                self.blame(some, f"{came} clients came and left, {came // ROUNDS} at a time", came, more, look_at)
+        if cheap := tuple(way for way in these if not way.dear):
+            self.find_slow((cheap[:1], cheap), grown, look_at)
+
+    def find_slow(self, crowds: tuple[tuple[Way, ...], ...], grown: tuple[str, ...], look_at: Questions) -> None:
+        """Does it go on leaving more, however seldom?"""
+        if self.control and grown:
+            excused = self.goes_on_slowly(self.control[:1], grown)[1]
+            grown = tuple(kind for kind in grown if kind not in excused)
+        for some in dict.fromkeys(crowds):
+            came, more = self.goes_on_slowly(some, grown) if grown else (0, {})
             if more:
-                kind, count = max(more.items(), key=lambda pair: pair[1])
-                self.blame(some, came, kind, count, look_at)
+                self.blame(some, "more and more clients came and left", came, more, look_at)
+
+    def goes_on_slowly(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> tuple[int, dict[str, int]]:
+        """As goes_on, of what leaves one now and then: until there is more than is ever kept, or so many leave none."""
+        crowd = [some[number % len(some)] for number in range(max(self.at_once, len(some), 12))]
+        most = MORE_ALONE if self.at_once == 1 else MORE
+        return goes_on_growing(self.server, lambda: self.round(crowd), len(crowd), kinds, most)
 
     def goes_on(
         self, some: tuple[Way, ...], kinds: tuple[str, ...], *, rounds: int = ROUNDS, clients: int = CLIENTS
@@ -133,36 +169,67 @@ class Leavers:
             if not kinds:
                 return came, {}
             high = now
-        more = {kind: high[kind] - before[kind] for kind in kinds}
-        return came, {kind: count for kind, count in more.items() if count >= came * OF_TEN}
+        return came, {kind: high[kind] - before[kind] for kind in kinds}
 
-    def blame(self, some: tuple[Way, ...], came: int, kind: str, count: int, look_at: Questions) -> None:
+    def blame(self, some: tuple[Way, ...], did: str, came: int, more: dict[str, int], look_at: Questions) -> None:
+        kind, count = max(more.items(), key=lambda pair: pair[1])
         told = some[0].told if len(some) == 1 else f"left in {len(some)} ways"
         self.server.told.clear()
-        self.server.did(
-            f"{came} clients came and left, {came // ROUNDS} at a time, and what is left was counted: they {told}"
-        )
+        self.server.did(f"{did}, and what is left was counted: they {told}")
         expected = f"as many {kind} as before, once these clients have left"
-        saw = f"{count} {kind} more after {came} clients {told}{self.examples(kind)}"
+        saw = f"{count} {kind} more after {came} clients {told}{example(self.server, kind)}"
         asks = {"": look_at} if isinstance(look_at, str) else {**look_at}
         if kind in (*TASKS, GREENLETS):
             asks = {"": TASK_WORDS.format(kind)}
-        self.server.fail(expected, saw, look_at=asks)
+        self.server.fail(expected, saw, look_at=asks, costs=self.costs)
 
-    def examples(self, kind: str) -> str:
-        """The descriptor of this kind that was made last, and who holds it."""
-        main = self.server.main
-        held = [
-            (number, pid, target)
-            for pid in self.server.living()
-            for number, target in self.server.launch.proc.descriptors(pid).items()
-            if kind_of(self.server, target) == kind or kind == (PARENT if pid == main else CHILDREN)
-        ]
-        if not held:
-            return ""
-        number, pid, target = max(held)
-        what = f"{target.rpartition('/')[2] or target}, one of the {kind_of(self.server, target)}"
-        return f"; the last: descriptor {number} of {self.process(pid)}, {what}"
+
+def process(server: Server, pid: int) -> str:
+    return "the main process" if pid == server.main else f"process {pid}"
+
+
+def example(server: Server, kind: str) -> str:
+    """The descriptor of this kind that was made last, and who holds it."""
+    held = [
+        (number, pid, target)
+        for pid in server.living()
+        for number, target in server.launch.proc.descriptors(pid).items()
+        if kind_of(server, target) == kind or kind == (PARENT if pid == server.main else CHILDREN)
+    ]
+    if not held:
+        return ""
+    number, pid, target = max(held)
+    what = f"{target.rpartition('/')[2] or target}, one of the {kind_of(server, target)}"
+    return f"; the last: descriptor {number} of {process(server, pid)}, {what}"
+
+
+def goes_on_growing(
+    server: Server, act: Callable[[], object], each: int, kinds: tuple[str, ...], most: int = MORE
+) -> tuple[int, dict[str, int]]:
+    """How often it was tried, `each` in every round, and of what kinds there is more now than is ever kept.
+
+    Nothing, once LULL of them in a row have left nothing more, or act says that this is the end.
+    """
+    before = high = count_at_rest(server, {})
+    came, grew, rounds, began = 0, 0, 1, time.monotonic()
+    kept = {kind: before[kind] + (PILE if kind == ZOMBIES else most) - 1 for kind in kinds}
+    while came - grew < LULL:
+        for _ in range(rounds):
+            if act() is False:
+                return came, {}
+        came += rounds * each
+        now = count_at_rest(server, {})  # what comes and goes may be counted too, until it is a verdict
+        server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+        if exceeds(now, kept) and (proven := exceeds(count_at_rest(server, kept), kept)):
+            return came, {kind: now[kind] - before[kind] for kind in proven}
+        if not exceeds(now, {kind: high[kind] for kind in kinds}):
+            rounds = min(2 * rounds, 4)
+            continue
+        grew, high = came, now | high
+        if time.monotonic() - began > LONG_ENOUGH:
+            server.notes.append(f"something grew with clients; after {came} of them it was late")
+            break
+    return came, {}
 
 
 class AtOnce(Leavers):
@@ -259,3 +326,72 @@ def few_zombies(server: Server) -> None:
 def forgets_idle(server: Server, at_once: int = AT_ONCE) -> None:
     """A client that closes is forgotten, idle or not."""
     Leavers(server, EVERY, at_once).leave_nothing(ways.IDLE, questions.LEFT)
+
+
+# While a thousand clients come, and requests
+
+#: The lines that what served clients leave costs, and the kinds: of every step, and of two.
+Lines = dict[str, tuple[str, ...]]
+LINES: Lines = {"no_leak": (*DESCRIPTORS, GREENLETS, WATCHED)}
+LINES_OF_PROCESSES: Lines = {
+    "no_leak": (FILES, CHILDREN, GREENLETS, WATCHED),
+    "parent_descriptors": (PARENT,),
+    "processes_return": ("processes",),
+    "zombies_in_a_row": (ZOMBIES,),
+}
+LINES_OF_THREADS = LINES | {"threads_return": ("threads",)}
+
+
+class Crowd(NamedTuple):
+    """What there was when some had come, and which lines more of it would cost."""
+
+    server: Server
+    lines: Lines
+    before: Counter[str]
+
+    @classmethod
+    def of(cls, server: Server, lines: Lines) -> "Crowd":
+        judged = {line: kinds for line, kinds in lines.items() if server.verdicts.judges(line, line)}
+        return cls(server, judged, count_at_rest(server, {}))
+
+    def has_more(self) -> Lines:
+        """Of which lines and kinds there is more than there was."""
+        goal = {kind: self.before[kind] for kinds in self.lines.values() for kind in kinds}
+        if not exceeds(count_at_rest(self.server, {}), goal):
+            return {}
+        more = exceeds(count_at_rest(self.server, goal), goal)
+        grown = {line: tuple(kind for kind in kinds if kind in more) for line, kinds in self.lines.items()}
+        return {line: kinds for line, kinds in grown.items() if kinds}
+
+    def leaves_nothing(self, served: Way, at_once: int) -> None:
+        """Demand that what has grown does not go on growing: with those who are served, or with those who vanish."""
+        for line, kinds in (grown := self.has_more()).items():
+            look_at = questions.REAPED if ZOMBIES in kinds else questions.OPENED
+            Leavers(self.server, kinds, at_once, costs=line).find_slow(((served,),), kinds, look_at)
+        if grown and self.server.verdicts.judges("vanishing", "vanishing"):
+            kinds = tuple(dict.fromkeys(kind for some in grown.values() for kind in some))
+            vanishing = Leavers(self.server, kinds, at_once, (served,), costs="vanishing")
+            vanishing.find_slow((ways.VANISHED[:4],), kinds, questions.LEFT)
+
+
+def one_for_long(server: Server, crowd: Crowd, each: int = 10) -> None:
+    """Demand that what has grown with the requests of one connection does not go on growing with more of them."""
+    if not (kinds := crowd.has_more().get("no_leak", ())):
+        return
+    client = server.client()
+
+    def ask() -> bool:
+        client.send(ways.PAGE * each)
+        for _ in range(each):
+            server.serves(client, "/page1.txt", look_at=questions.THOUSAND)
+        server.check(client)
+        return not client.ended
+
+    came, more = goes_on_growing(server, ask, each, kinds)
+    if more:
+        kind, count = max(more.items(), key=lambda pair: pair[1])
+        server.told.clear()
+        server.did(f"more and more requests came on one connection, {each} at a time, and what is open was counted")
+        saw = f"{count} {kind} more after {came} requests{example(server, kind)}"
+        expected = f"as many {kind} as before, once these requests are answered"
+        server.fail(expected, saw, look_at=questions.OPENED, costs="no_leak")

@@ -146,7 +146,7 @@ LINES = {
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
         leaving.vanishing,
-        also=STATES,
+        also=(*STATES, survival.thousand),
     ),
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
@@ -155,7 +155,7 @@ LINES = {
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
         leaving.no_leak,
-        also=STATES,
+        also=(*STATES, survival.thousand),
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
@@ -319,7 +319,8 @@ LINES = {
 class Suite:
     """Puts a test for each line into the module of a step: what pytest collects, in this order.
 
-    step: what all its scenes are told, if they ask: `alone`, it serves one client at a time.
+    step: what all its scenes are told, if they ask: `alone`, it serves one client at a time; `leaves`,
+    the lines that it costs what clients leave behind.
     """
 
     def __init__(self, module: dict[str, object], **step: object):

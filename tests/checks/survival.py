@@ -10,7 +10,7 @@ from grader.client import Client, request
 from grader.grading import Grading
 from grader.reply import excerpt
 from grader.subject import Server
-from tests.checks import questions
+from tests.checks import leaving, questions, ways
 
 LONG_ENOUGH = 60  # seconds: who takes more than that for a thousand clients is not asked for all of them
 HOST = b"Host: kata.test\r\n"
@@ -219,49 +219,73 @@ def next_one(server: Server, story: str) -> None:
 VANISH = ((0, Client.close), (20, Client.reset), (len(request("/page1.txt")), Client.reset))
 
 
-def thousand(server: Server, count: int = 1050, served: int = 5) -> None:
+#: Clients of the thousand after whom it has opened what it opens at first, and has its pools.
+WARM = 60
+
+
+def thousand(
+    server: Server,
+    count: int = 1050,
+    served: int = 5,
+    leaves: leaving.Lines = leaving.LINES,
+    alone: bool = False,
+) -> None:
     """More clients than Python lets a function call itself, and than 10 bits count: some are served, some vanish.
 
-    Those whom this server has had before count too.
+    Those whom this server has had before count too. leaves: the lines that what is left of them costs.
     """
-    look_at, began = questions.THOUSAND, time.monotonic()
-    each = served + len(VANISH)
-    for number in range(min(server.had, count // 2), count, each):
+    look_at, began, crowd = questions.THOUSAND, time.monotonic(), None
+    each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
+    first = min(server.had, count // 2)
+    for number in range(first, count, each):
+        if crowd is None and number - first >= WARM:
+            crowd = leaving.Crowd.of(server, leaves)
         if time.monotonic() - began > LONG_ENOUGH:
             server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
             return
         server.did(f"{count} clients came, {each} at a time: number {number + 1} to {number + each} now", again=True)
-        crowd = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
-        for place, (client, target) in enumerate(crowd):
+        some = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
+        for place, (client, target) in enumerate(some):
             client.send(request("/nope.txt" if place == served - 1 else target))
         for size, leave in VANISH:
             client = server.client(wait=False)
             client.send(request("/page1.txt")[:size])
             leave(client)
-        for place, (client, target) in enumerate(crowd):
+        for place, (client, target) in enumerate(some):
             if place == served - 1:
                 server.answers(client, (404,), "there is no such file", look_at)
             else:
                 server.serves(client, target, look_at=look_at)
             server.leave(client)  # some wait for that, before they go on to the next
         server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+    if crowd:
+        crowd.leaves_nothing(ways.SERVED[0], at_once)
     if server.long:
         thousand_requests(server, count)
 
 
 def thousand_requests(server: Server, count: int, each: int = 100, together: int = 10) -> None:
     """The same over few connections. A server may close one after 100 answers."""
+    crowd = one = None
     for begin in range(0, count, each):
+        if begin == each:
+            crowd = leaving.Crowd.of(server, leaving.LINES)
         client = server.client()
         for number in range(begin, begin + each, together):
+            if number == begin + together and begin + each >= count:
+                one = leaving.Crowd.of(server, leaving.LINES)
             what = f"{count} requests came, {each} on a connection and {together} at a time"
             server.did(f"{what}: these were number {number + 1} to {number + together}", again=number > 0)
             targets = [f"/page{place % 12}.txt" for place in range(number, number + together)]
             client.send(b"".join(map(request, targets)))
             for target in targets:
                 server.serves(client, target, look_at=questions.THOUSAND)
+        if one:
+            leaving.one_for_long(server, one)
         server.leave()
         server.departed.clear()
+    if crowd:
+        crowd.leaves_nothing(ways.LONG_SERVED[1], at_once=leaving.DEAR)
 
 
 def output_closed(grading: Grading) -> None:
