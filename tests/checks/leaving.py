@@ -43,9 +43,8 @@ FEW = 6  # zombies that may wait for the next client, of 20 or 30 dead
 OF_TEN = 0.1  # of all these clients leave something, at least: then it is plain
 MORE = 100  # of a kind: no pool, and no bounded cache, is filled so slowly, by clients who all ask for one file
 MORE_ALONE, PILE = 40, 24  # where there can be no pool; of zombies, of which a few may wait
-LULL = (
-    420  # clients in a row who leave nothing more: it does not go on growing. What leaves one of 200 has grown by two
-)
+CEILING = 1000  # of a large pool that has one more with each client until it is full
+LULL = 420  # clients in a row who leave nothing more: what leaves one of 200 has grown by two
 LONG_ENOUGH = 60  # seconds: who takes more than that for them all is not judged by them
 EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
 TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
@@ -131,10 +130,17 @@ class Leavers:
             came, more = self.goes_on(some, grown) if grown else (0, {})
             if more and max(more.values()) < came * OF_TEN:
                 self.find_slow((some,), tuple(more), look_at)
-            elif more:
+            elif more and self.is_beyond_a_pool(some, more):
                 self.blame(some, f"{came} clients came and left, {came // ROUNDS} at a time", came, more, look_at)
         if cheap := tuple(way for way in these if not way.dear):
             self.find_slow((cheap[:1], cheap), grown, look_at)
+
+    def is_beyond_a_pool(self, some: tuple[Way, ...], more: dict[str, int]) -> bool:
+        """Whether what grows by one for each client goes on when a large pool, or a cache, would be full."""
+        if self.at_once == 1 or COST_A_PROCESS & more.keys() or any(way.dear for way in some):
+            return True
+        crowd = [some[number % len(some)] for number in range(2 * self.at_once)]
+        return bool(goes_on_growing(self.server, lambda: self.round(crowd), len(crowd), tuple(more), CEILING)[1])
 
     def find_slow(self, crowds: tuple[tuple[Way, ...], ...], grown: tuple[str, ...], look_at: Questions) -> None:
         """Does it go on leaving more, however seldom?"""
