@@ -287,6 +287,11 @@ class Proc:
         kept = (line for line in lines if line.startswith("State:") or "_ctxt_switches:" in line)
         return self.read(pid, "task", tid, "schedstat"), *kept
 
+    def kin(self, tid: int) -> tuple[int, int]:
+        """The process of a thread, by the thread's number, and that one's parent; zeros if it is gone."""
+        fields = dict(line.split(":\t")[:2] for line in self.read(tid, "status").splitlines() if ":\t" in line)
+        return int(fields.get("Tgid", 0)), int(fields.get("PPid", 0))
+
     def last_pid(self) -> int:
         """The last number that a process or a thread was given in our namespace, proc_loadavg(5); 0 if unknown."""
         fields = self.read("loadavg").split()

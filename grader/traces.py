@@ -11,7 +11,7 @@ wait for, because SIGCHLD is ignored, adds nothing and leaves no trace. One that
 was waited for, and the orphan, when it ends, stays a zombie of the grader's.
 
 That nobody has come and gone is proven by the last number that the kernel gave to a process or a thread: it has not
-changed. Others on the machine change it too; so it is looked at for a moment, and again and again.
+changed, or whoever was given one since was seen alive, and is a stranger.
 """
 
 import os
@@ -93,6 +93,33 @@ def others(proc: Proc, family: dict[int, Process], pid: int, tid: int = 0) -> Ot
     asleep = all(any(line.startswith("State:\tS") for line in each) for each in everybody.values())
     seen = {key: each for key, each in everybody.items() if key[0] != pid or (tid and key[1] != tid)}
     return Others(seen, ended(family, pid), proc.spent_by_children(pid), asleep)
+
+
+class Newcomers:
+    """To whom the kernel has given numbers since this was made: only those tell that were seen while they lived."""
+
+    def __init__(self, proc: Proc, family: dict[int, Process]):
+        self.proc = proc
+        self.strangers = set(proc.numbers()) - family.keys() - {os.getpid()}
+        self.family = set(family)
+        self.unknown: set[int] = set()
+        self.ours = False  # one of them is of the family
+        self.last = proc.last_pid()
+
+    def note(self) -> None:
+        now = self.proc.last_pid()
+        self.unknown |= set(range(self.last + 1, now + 1)) if now >= self.last else {0}
+        self.last = now
+        for number in sorted(self.unknown - {0}):
+            process, parent = self.proc.kin(number)
+            if process in self.strangers or (process == number and parent in self.strangers):
+                self.strangers.add(number)
+                self.unknown.discard(number)
+            self.ours = self.ours or process in self.family or parent in self.family
+
+    def nobody(self) -> bool:
+        """Whether it is proven that nobody had come to the family when they were noted last."""
+        return not self.unknown and not self.ours
 
 
 def last_pid_tells(proc: Proc) -> bool:

@@ -10,7 +10,7 @@ from grader.client import Client, request
 from grader.kernel import Task
 from grader.subject import Server
 from grader.timers import ACCEPT, FOREVER, TIMEOUTS, timeout_of
-from grader.traces import Others, Traces, last_pid_tells, others
+from grader.traces import Newcomers, Others, Traces, last_pid_tells, others
 from tests.checks import clients, questions
 
 MANY_WAKES = 50  # a second; a few are no use of CPU
@@ -45,7 +45,8 @@ KINDS = {
 }
 MIDDLING = 100_000  # bytes: more than one piece, and no more than the buffers hold
 HELPERS = 12  # threads: gevent's own pool has at most ten
-TRIES = 5  # at a moment in which nobody else on the machine makes a process or a thread
+TRIES = 20  # of one kind, at a moment in which strangers make no process or thread that ends at once
+MOST_TRIES = 80  # of all kinds
 
 
 def kinds(server: Server) -> dict[bytes, str]:
@@ -253,16 +254,18 @@ def may_accept(server: Server, task: Task) -> bool:
 
 def served_alone(server: Server, look: Callable[[], Others], stop: bool) -> Iterator[str]:
     """The kinds of requests that were answered though nobody of the others has run, was made, or is gone."""
+    tries = MOST_TRIES
     for sent, asked in kinds(server).items():
         server.did(f"one client came with a whole request at once, for {asked}", again=True)
-        for _ in range(TRIES):
+        for _ in range(min(TRIES, max(tries, 1))):
+            tries -= 1
             if not (before := at_rest_all(server, look)):
                 return
             traces = Traces(server.launch.proc, server.main, {})
-            alone = answered_alone(server, sent, stop)
-            if alone is None or before != look() or traces.threads():
+            newcomers, answered = answered_meanwhile(server, sent, stop)
+            if newcomers.ours or not answered or before != look() or traces.threads():
                 break
-            if alone and before == at_rest_all(server, look):
+            if newcomers.nobody() and before == at_rest_all(server, look):
                 yield asked
                 return
 
@@ -278,18 +281,22 @@ def at_rest_all(server: Server, look: Callable[[], Others]) -> Others | None:
     return seen[-1] if resting() or server.settle(resting) else None
 
 
-def answered_alone(server: Server, sent: bytes, stop: bool) -> bool | None:
-    """Whether a client with this request was answered, and no process or thread made meanwhile, as the kernel proves;
-    None if it had no answer."""
+def answered_meanwhile(server: Server, sent: bytes, stop: bool) -> tuple[Newcomers, bool]:
+    """Who was made while a client came with this request, and whether it has an answer."""
     with server.stopped() if stop else nullcontext():
-        client = server.client(wait=False)
+        client = server.client()
         client.send(sent)
-        last = server.launch.proc.last_pid()
-    server.until(client.done)
-    alone = server.launch.proc.last_pid() == last
+        newcomers = Newcomers(server.launch.proc, server.launch.family())
+
+    def done() -> bool:
+        newcomers.note()
+        return client.done()
+
+    server.until(done)
+    newcomers.note()
     answered = bool(client.replies)
     server.leave()
-    return alone if answered else None
+    return newcomers, answered
 
 
 def parent_lets_go(server: Server) -> None:
@@ -380,7 +387,7 @@ def ends_a_thread(server: Server, requests: list[bytes]) -> bool:
 
 def crowd_served(server: Server, requests: list[bytes]) -> None:
     with server.stopped():
-        crowd = [server.client(wait=False) for _ in requests]
+        crowd = [server.client() for _ in requests]
         for client, sent in zip(crowd, requests, strict=True):
             client.send(sent)
     server.until(lambda: all(map(Client.done, crowd)))
