@@ -16,6 +16,7 @@ changed, or whoever was given one since was seen alive, and is a stranger.
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from grader.kernel import Proc, Process, Spent
@@ -98,13 +99,14 @@ def others(proc: Proc, family: dict[int, Process], pid: int, tid: int = 0) -> Ot
 class Newcomers:
     """To whom the kernel has given numbers since this was made: only those tell that were seen while they lived."""
 
-    def __init__(self, proc: Proc, family: dict[int, Process]):
+    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]]):
         self.proc = proc
-        self.strangers = set(proc.numbers()) - family.keys() - {os.getpid()}
-        self.family = set(family)
         self.unknown: set[int] = set()
         self.ours = False  # one of them is of the family
         self.last = proc.last_pid()
+        there = {number for number in proc.numbers() if number <= self.last}  # later ones are to be judged
+        self.family = set(family())
+        self.strangers = there - self.family - {os.getpid()}  # an orphan's parent may be the grader
 
     def note(self) -> None:
         now = self.proc.last_pid()
@@ -124,11 +126,11 @@ class Newcomers:
 
 def last_pid_tells(proc: Proc) -> bool:
     """Whether the last number given is told as it is: some file systems (lxcfs) make it up or tell it late."""
-    for _ in range(LOOKS):
-        thread = threading.Thread(target=int)
+    told: list[int] = []
+    for _ in range(LOOKS * 3):  # another may get a number at that moment
+        thread = threading.Thread(target=lambda: told.append(proc.last_pid()))
         thread.start()
-        told = proc.last_pid()
         thread.join()
-        if told == thread.native_id:
+        if told[-1] == thread.native_id:
             return True
     return False
