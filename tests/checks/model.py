@@ -208,7 +208,7 @@ def nobody_by_the_parent(server: Server) -> None:
     for asked in served_alone(server, look, stop=sole == server.main):
         server.fail(
             "the process that accepts answers nobody itself",
-            f"it alone was there, and {asked} was answered: no other process ran, or was made",
+            f"no other process ran or was made, and yet this was answered: {asked}",
             look_at="which process answers if a whole request is there at once, and is it so for each of them?",
             costs="own_processes",
         )
@@ -231,7 +231,7 @@ def nobody_by_the_main_thread(server: Server) -> None:
     for asked in served_alone(server, look, stop=len(tasks) == 1):  # all threads are woken by that
         server.fail(
             "the thread that accepts answers nobody itself",
-            f"it alone was there, and {asked} was answered: no other thread ran, or was made",
+            f"no other thread ran or was made, and yet this was answered: {asked}",
             look_at="which thread answers if a whole request is there at once, and is it so for each of them?",
             costs="own_threads",
         )
