@@ -297,6 +297,25 @@ class Proc:
         fields = self.read(*names, "stat").rpartition(")")[2].split()
         return fields if len(fields) >= 20 else []
 
+    def counters(self, pid: int, tid: int) -> tuple[str, ...]:
+        """Of a thread that has not run since, the same as before: its state, when and how often it ran, and switches.
+
+        proc_pid_schedstat(5) counts when a thread begins to run, the switches count when it stops.
+        """
+        lines = self.read(pid, "task", tid, "status").splitlines()
+        kept = (line for line in lines if line.startswith("State:") or "_ctxt_switches:" in line)
+        return self.read(pid, "task", tid, "schedstat"), *kept
+
+    def kin(self, tid: int) -> tuple[int, int]:
+        """The process of a thread, by the thread's number, and that one's parent; zeros if it is gone."""
+        fields = dict(line.split(":\t")[:2] for line in self.read(tid, "status").splitlines() if ":\t" in line)
+        return int(fields.get("Tgid", 0)), int(fields.get("PPid", 0))
+
+    def last_pid(self) -> int:
+        """The last number that a process or a thread was given in our namespace, proc_loadavg(5); 0 if unknown."""
+        fields = self.read("loadavg").split()
+        return int(fields[-1]) if fields else 0
+
     def cpu_clock(self, pid: int) -> int | None:
         """Nanoseconds of CPU time of a process: the clock of clock_getcpuclockid(3), as the kernel numbers it."""
         try:

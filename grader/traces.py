@@ -9,9 +9,15 @@ without a fault or a sleep, may leave nothing: the CPU time is brought forward w
 A child that was waited for adds its faults to its parent's, getrusage(2) RUSAGE_CHILDREN. One that nobody needed to
 wait for, because SIGCHLD is ignored, adds nothing and leaves no trace. One that forked twice does: the one between
 was waited for, and the orphan, when it ends, stays a zombie of the grader's.
+
+That nobody has come and gone is proven by the last number that the kernel gave to a process or a thread: it has not
+changed, or whoever was given one since was seen alive, and is a stranger.
 """
 
 import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from grader.kernel import Proc, Process, Spent
 
@@ -59,7 +65,74 @@ class Traces:
 
     def ended(self, family: dict[int, Process]) -> set[tuple[int, int]]:
         """The zombies of a family, and its dead orphans, whom the grader has adopted."""
-        parents = {*family, os.getpid()}
-        return {(p.pid, p.started) for p in family.values() if p.state in "ZX" and p.parent in parents} - {
-            (p.pid, p.started) for p in family.values() if p.pid == self.pid
-        }
+        return ended(family, self.pid)
+
+
+def ended(family: dict[int, Process], pid: int) -> set[tuple[int, int]]:
+    """The zombies of the family of `pid`, and its dead orphans, whom the grader has adopted."""
+    parents = {*family, os.getpid()}
+    return {(p.pid, p.started) for p in family.values() if p.state in "ZX" and p.parent in parents and p.pid != pid}
+
+
+@dataclass(frozen=True)
+class Others:
+    """Everybody in a family but one process, or one thread, as they are at a moment; equal if none of them has run
+    meanwhile, none has come and stayed, and none has gone and left a trace."""
+
+    threads: dict[tuple[int, int], tuple[str, ...]]
+    ended: set[tuple[int, int]]
+    children: int
+    asleep: bool = field(compare=False)  # all of them, and the one who is left out
+
+
+def others(proc: Proc, family: dict[int, Process], pid: int, tid: int = 0) -> Others:
+    """All but this process, or but this thread of it. A child goes out of the family before it is counted as gone."""
+    everybody = {
+        (each, thread): proc.counters(each, thread)
+        for each, process in family.items()
+        if process.state not in "ZX"
+        for thread in proc.numbers(each, "task")
+    }
+    asleep = all(any(line.startswith("State:\tS") for line in each) for each in everybody.values())
+    seen = {key: each for key, each in everybody.items() if key[0] != pid or (tid and key[1] != tid)}
+    return Others(seen, ended(family, pid), proc.spent_by_children(pid), asleep)
+
+
+class Newcomers:
+    """To whom the kernel has given numbers since this was made: only those tell that were seen while they lived."""
+
+    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]]):
+        self.proc = proc
+        self.unknown: set[int] = set()
+        self.ours = False  # one of them is of the family
+        self.last = proc.last_pid()
+        there = {number for number in proc.numbers() if number <= self.last}  # later ones are to be judged
+        self.family = set(family())
+        self.strangers = there - self.family - {os.getpid()}  # an orphan's parent may be the grader
+
+    def note(self) -> None:
+        now = self.proc.last_pid()
+        self.unknown |= set(range(self.last + 1, now + 1)) if now >= self.last else {0}
+        self.last = now
+        for number in sorted(self.unknown - {0}):
+            process, parent = self.proc.kin(number)
+            if process in self.strangers or (process == number and parent in self.strangers):
+                self.strangers.add(number)
+                self.unknown.discard(number)
+            self.ours = self.ours or process in self.family or parent in self.family
+
+    def nobody(self) -> bool:
+        """Whether it is proven that nobody had come to the family when they were noted last."""
+        return not self.unknown and not self.ours
+
+
+def last_pid_tells(proc: Proc) -> bool:
+    """Whether the last number given is told as it is: some file systems (lxcfs) make it up or tell it late."""
+    told: list[int] = []
+    for _ in range(LOOKS * 3):  # another may get a number at that moment
+        thread = threading.Thread(target=lambda: told.append(proc.last_pid()))
+        thread.start()
+        thread.join()
+        if told[-1] == thread.native_id:
+            return True
+    return False

@@ -193,7 +193,10 @@ LINES = {
         starts=True,
     ),
     "own_processes": Line(
-        "Fifty stalled clients are each served by a process of its own.", model.own_processes, also=STATES
+        "Fifty stalled clients are each served by a process of its own.",
+        model.own_processes,
+        model.nobody_by_the_parent,
+        also=STATES,
     ),
     "stalled": Line(
         "{count} stalled clients delay nobody, and can finish in any order.",
@@ -227,6 +230,7 @@ LINES = {
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
         model.own_threads,
+        model.nobody_by_the_main_thread,
         model.while_it_answers,
         also=STATES,
     ),
@@ -239,6 +243,7 @@ LINES = {
     "one_os_thread": Line(
         "One process, and with a hundred stalled clients no more threads than gevent's few helpers.",
         model.one_os_thread,
+        model.no_thread_for_an_answer,
         model.threads_of_readers,
         also=STATES,
     ),

@@ -13,7 +13,7 @@ from tools import until
 from grader.client import request
 from grader.holdings import event_words
 from grader.kernel import Proc
-from grader.traces import Traces
+from grader.traces import Newcomers, Traces, last_pid_tells, others
 
 RIGHT = tools.HERE / "right"
 
@@ -107,6 +107,79 @@ def test_zombies_and_dead_orphans(tree):
     tree.process(11, parent=9, state="Z").process(12, parent=os.getpid(), state="Z").process(13, parent=9)
     tree.process(10, parent=9, state="Z", started=500)  # a namesake
     assert traces.children(proc.processes()) == 3
+
+
+def ran(tree, pid, tid, times, state="S"):
+    """A thread that has begun to run so often."""
+    tree.thread(pid, "futex", tid=tid, state=state)
+    tree.write(f"100 0 {times}\n", pid, "task", tid, "schedstat")
+
+
+def test_others(tree):
+    """All but one: who has run, who is there, who has ended; and whether everybody sleeps."""
+    tree.process(9).process(10, parent=9)
+    proc = Proc(tree.root)
+    for tid in (9, 11):
+        ran(tree, 9, tid, 1)
+    ran(tree, 10, 10, 1)
+    look = lambda *but: others(proc, proc.processes(), *but)  # noqa: E731
+    without, but_a_thread = look(9), look(9, 9)
+    assert (
+        without.asleep and without.threads.keys() == {(10, 10)} and but_a_thread.threads.keys() == {(9, 11), (10, 10)}
+    )
+    ran(tree, 9, 9, 2)
+    assert look(9) == without and look(9, 9) == but_a_thread
+    ran(tree, 9, 11, 2)
+    assert look(9) == without and look(9, 9) != but_a_thread
+    ran(tree, 10, 10, 2)
+    assert look(9) != without
+    ran(tree, 10, 10, 1)
+    assert look(9) == without
+    ran(tree, 9, 9, 2, state="R")
+    assert look(9) == without and not look(9).asleep
+    tree.process(12, parent=9, state="Z")
+    assert look(9) != without
+
+
+def member(tree, pid, parent, process=None):
+    tree.write(f"Name:\tx\nTgid:\t{process or pid}\nPPid:\t{parent}\n", pid, "status")
+
+
+def given(tree, number):
+    tree.write(f"0.00 0.01 0.05 1/99 {number}\n", "loadavg")
+
+
+def test_newcomers(tree):
+    """Nobody, a stranger's child and thread, somebody who was not seen alive, one of the family."""
+    tree.process(9).process(20)
+    proc = Proc(tree.root)
+
+    def newcomers(last):
+        given(tree, 30)
+        found = Newcomers(proc, lambda: {9: proc.process(9)})
+        given(tree, last)
+        found.note()
+        return found
+
+    assert newcomers(30).nobody()
+    member(tree, 31, parent=20)
+    member(tree, 32, parent=1, process=20)
+    member(tree, 33, parent=31)
+    assert newcomers(33).nobody()
+    assert not newcomers(34).nobody() and not newcomers(29).nobody()
+    member(tree, 34, parent=os.getpid())
+    assert not newcomers(34).nobody() and not newcomers(34).ours
+    member(tree, 34, parent=9)
+    assert newcomers(34).ours and not newcomers(34).nobody()
+    member(tree, 34, parent=1, process=9)
+    assert newcomers(34).ours and not newcomers(34).nobody()
+
+
+def test_a_last_number_that_is_made_up(tree):
+    """Where a file system makes it up, nothing is proven by it."""
+    assert not last_pid_tells(Proc(tree.root))
+    given(tree, 0)
+    assert not last_pid_tells(Proc(tree.root))
 
 
 # The same on the real kernel
