@@ -99,6 +99,7 @@ class DocumentRoot:
         self.add("/plain", secrets.token_hex(99).encode())
         self.add("/empty.txt", b"")
         self.add("/one.txt", self.noise.randbytes(1))
+        self.add("/hundred.bin", self.noise.randbytes(100_003))
         for target in NO_TEXT:
             self.add(target, self.no_text(target))
         for number, kind in enumerate(KINDS):
@@ -215,6 +216,15 @@ class DocumentRoot:
     def longest(self) -> str:
         """The target of the longest file that there is: no kernel takes all of it for one connection, either."""
         return max(("/big.bin", self.big), ("/huge.bin", self.huge), key=lambda pair: len(pair[1]))[0]
+
+    def twin(self) -> Path:
+        """Another folder with some of the files, the same to the byte, and a name that is to be left as it is."""
+        folder = self.folder / "%41 a+b"
+        for name in ("index.html", "page1.txt", "sub/deep/page.txt"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if not (folder / name).exists():
+                os.link(self.path / name, folder / name)
+        return folder
 
     # What changes
 

@@ -89,6 +89,14 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
     return control(server, requests[violation.number].head + b"\r\n\r\n")
 
 
+def shows_alone(server: "Server", client: Client, violation: Violation) -> bool:
+    """Whether a breach of a line that nobody has asked for is there without this scene too, and not its own work."""
+    if violation.line in server.verdicts.lines or violation.rule not in contract.OF_ONE_ANSWER:
+        return True
+    requests = contract.cut(bytes(client.sent))[0]
+    return violation.number >= len(requests) or bool(control(server, requests[violation.number].head + b"\r\n\r\n"))
+
+
 def control(server: "Server", head: bytes) -> str:
     """The line whose rule is broken if another server is asked this alone, "" if none is. Asked once for all."""
     controls = server.verdicts.controls

@@ -325,7 +325,9 @@ class Server(Facts):
     def known_as_broken(self, client: Client) -> bool:
         """Whether what is wrong with this client's answer has been counted already, at its own line."""
         found = judge.violations(self, client)
-        return bool(found) and not any(self.verdicts.judges(each.line, each.rule) for each in found)
+        return bool(found) and not any(
+            self.verdicts.judges(each.line, each.rule) or not judge.shows_alone(self, client, each) for each in found
+        )
 
     def serves(self, client: Client, target: str, body: bytes | None = None, look_at: Questions = "") -> Reply:
         """Demand 200 with exactly the file's bytes as this client's next answer."""

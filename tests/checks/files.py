@@ -18,6 +18,18 @@ NAMES = {
     "a+b.txt": ("/a+b.txt", "where does a `+` mean a space, and is a path such a place?"),
     "100%.txt": ("/100%25.txt", ONCE),
     "what?.txt": ("/what%3F.txt", FIRST),
+    ".well-known/security.txt": (
+        "/.well-known/security.txt",
+        "does a dot in front make a folder another kind of folder?",
+    ),
+    "my folder/año/page (1), 'a'!*@$&+=;:.txt": (
+        "/my%20folder/a%c3%b1o/page%20(1),%20'a'!*@$&+=;:.txt",
+        "which characters may stand in a path as they are, RFC 3986, section 3.3?",
+    ),
+    "/".join(["n" * 200] * 7 + ["deep.txt"]): (
+        "/" + "/".join(["n" * 200] * 7 + ["deep.txt"]),
+        "how long may a path be?",
+    ),
     "a#b.txt": ("/a%23b.txt", "which characters end a path, and does an escaped one?"),
     "%41.txt": ("/%2541.txt", ONCE),
     "a..b.txt": ("/a..b.txt", "do two dots always climb?"),
@@ -66,6 +78,23 @@ NO_NAMES = {
     "/nope%4": "%4 is no percent-encoding",
 }
 
+#: Lines that change nothing, whatever a careless reader makes of them.
+NOTHING = (
+    *("Accept: */*", "X-Note: Connection: close", "X-Connection: close", "Accept-Encoding: identity", "X-Empty:"),
+    *("Cookie: a=b; close", "Referer: http://kata.test/HTTP/1.0", "User-Agent:no space", "Via: HTTP/1.0 proxy"),
+    *("Host-Not: kata.test", "X-Tab:\tvalue\t", "X-Colons: a:b::c", "Connection-Note: close", "Accept-Language: de"),
+    *("Accept: text/html", "Accept: application/json;q=0.9, image/*;q=0.1", "Accept-Charset: utf-16;q=0", "DNT: 1"),
+    *("Cookie: session=YWJj==", "Authorization: Basic dTpw", "Origin: null", "Forwarded: for=_x;by=[::1]"),
+    *("X-Forwarded-For: 192.0.2.1, ::1", "Cache-Control: no-store, max-age=0", "Pragma: no-cache", "From: a@b"),
+    *("Upgrade-Insecure-Requests: 1", "Sec-Fetch-Mode: navigate", "Priority: u=1, i", "Max-Forwards: 0"),
+    *(
+        "Accept-Language: *;q=0",
+        "Content-Type: text/plain",
+        "Date: Mon, 01 Jan 2001 00:00:00 GMT",
+        "X-HTTP-Method: DELETE",
+    ),
+)
+
 
 def contents(server: Server) -> None:
     server.did("asked for files of text, of random bytes, of one byte and of none")
@@ -74,6 +103,14 @@ def contents(server: Server) -> None:
     for target in (*targets, *NO_TEXT, *kinds, *MODES.values(), *map(server.root.sized, server.root.sizes)):
         server.did(f"asked for {target}, {len(server.root.files[target])} bytes", again=True)
         server.serves(server.ask(target), target, look_at=questions.CONTENT)
+        server.leave()
+
+
+def usual_lines(server: Server) -> None:
+    """What browsers and tools send beside, and what changes nothing."""
+    for line in NOTHING:
+        server.did(f"asked for /page1.txt with the header line `{line}`", again=True)
+        server.serves(server.ask("/page1.txt", headers=(line,)), "/page1.txt", look_at=questions.BESIDE)
         server.leave()
 
 
@@ -104,9 +141,10 @@ def queries(server: Server) -> None:
 
 def folders(server: Server) -> None:
     server.did("asked for folders by their path with the slash, and once without")
+    server.root.add_named("my folder/index.html", "/my%20folder/")
     server.root.add("/v1.0/index.html", b"version one\n", "/v1.0/")
     server.root.add("/void/index.html", b"", "/void/")
-    for target in ("/", "/sub/", "/v1.0/", "/void/"):
+    for target in ("/", "/sub/", "/v1.0/", "/void/", "/my%20folder/"):
         server.serves(server.ask(target), target, look_at="which file does a path that ends in / stand for?")
         server.leave()
     server.answers(server.ask("/sub"), (404, 301), "a folder asked for without its slash", questions.WITHOUT_SLASH)

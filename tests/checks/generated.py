@@ -19,6 +19,7 @@ from grader.contract import Violation
 from grader.reply import excerpt
 from grader.subject import Server
 from tests.checks import questions
+from tests.checks.files import NOTHING
 
 #: Hypothesis likes to draw what stands as a constant in any module of ours that is loaded. So another report, or a
 #: line that we write somewhere, would make other examples; there is no setting for it, and the version is pinned.
@@ -33,22 +34,6 @@ TARGETS = (
     *("/nope.txt", "/nope/", "/sub", "/bare/", "/page1.txt/", "/../secret.txt", "/%2e%2e/secret.txt", "/%00", "/%zz"),
     *("/%70age1.txt", "/page1.txt?x=1", "/sub/?a/", "/page1.txt?%0d%0aX-Planted:%20yes", "/link.txt", "/relative.bin"),
     *("/no%C3%B1.txt", "/nope%0d%0aX-Planted:%20yes", "/bytes.html", "/text.txt", "/absolute.bin", "/second-link.txt"),
-)
-#: Lines that change nothing, whatever a careless reader makes of them.
-NOTHING = (
-    *("Accept: */*", "X-Note: Connection: close", "X-Connection: close", "Accept-Encoding: identity", "X-Empty:"),
-    *("Cookie: a=b; close", "Referer: http://kata.test/HTTP/1.0", "User-Agent:no space", "Via: HTTP/1.0 proxy"),
-    *("Host-Not: kata.test", "X-Tab:\tvalue\t", "X-Colons: a:b::c", "Connection-Note: close", "Accept-Language: de"),
-    *("Accept: text/html", "Accept: application/json;q=0.9, image/*;q=0.1", "Accept-Charset: utf-16;q=0", "DNT: 1"),
-    *("Cookie: session=YWJj==", "Authorization: Basic dTpw", "Origin: null", "Forwarded: for=_x;by=[::1]"),
-    *("X-Forwarded-For: 192.0.2.1, ::1", "Cache-Control: no-store, max-age=0", "Pragma: no-cache", "From: a@b"),
-    *("Upgrade-Insecure-Requests: 1", "Sec-Fetch-Mode: navigate", "Priority: u=1, i", "Max-Forwards: 0"),
-    *(
-        "Accept-Language: *;q=0",
-        "Content-Type: text/plain",
-        "Date: Mon, 01 Jan 2001 00:00:00 GMT",
-        "X-HTTP-Method: DELETE",
-    ),
 )
 OPTIONS = (
     *((), (), (), ("Connection: keep-alive",), ("Connection: Keep-Alive",)),

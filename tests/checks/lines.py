@@ -93,6 +93,7 @@ LINES = {
     "contents": Line(
         "A file is answered with 200 and exactly its bytes, whatever they are; an empty one too.",
         files.contents,
+        files.usual_lines,
         generated.sizes,
         also=REQUESTS,
     ),

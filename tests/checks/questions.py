@@ -157,6 +157,7 @@ CHANGES = {
     "": "how many bytes were promised, and who sees to it that no more come?",
 }
 WITHOUT_SLASH = "what is /sub itself: a file that can be sent?"
+BESIDE = "what is this line to a server that is asked for a file, and which of them may be left unread?"
 CONTENT = {
     "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
     "is another": "are the bytes sent as they are in the file?",

@@ -140,6 +140,13 @@ SERVED = (
         ),
     ),
     served("asked for a FIFO", request("/fifo")),
+    served("asked for a socket", request("/socket")),
+    served("asked for a folder whose index.html is a folder", request("/odd/")),
+    served("asked for a link that stays inside the root", request("/relative.txt")),
+    served("asked for a file behind a linked folder", request("/shortcut/deep/page.txt")),
+    served("asked for a range", request("/page1.txt", headers=("Range: bytes=2-5",))),
+    served("asked for a range that is not there", request("/large.bin", headers=("Range: bytes=99999999-",))),
+    served("asked for a file of 100 KB", request("/hundred.bin")),
     served("asked for a link that leaves the root", request("/link.txt")),
     served("asked for a link that leads back to itself", request("/ring")),
     served("asked for a path with a NUL", request("/page1.txt%00")),
@@ -156,6 +163,12 @@ LARGE = SERVED[-1]
 LONG_SERVED = (
     CLOSES,
     served("sent 100 requests in one piece", PAGE * 100, answers=100, dear=True),
+    served("asked for files of 100 KB, three times", request("/hundred.bin") * 3, answers=3),
+    served(
+        "asked for a file of 100 KB, then for one that is not there",
+        request("/hundred.bin") + request("/no"),
+        answers=2,
+    ),
 )
 VANISHED = (
     unfinished("sent 0 bytes", b"", CLOSED),
