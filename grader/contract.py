@@ -361,13 +361,13 @@ def one_too_many(exchange: Exchange, number: int) -> Iterator[Violation]:
     """An answer to a request that is not complete, or to none."""
     reply = exchange.replies[number]
     yield from framing(exchange, Request(exchange.rest[:60]), reply)
-    if exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
+    if reply.status == 408 and may_be_over(exchange, number):
+        return  # a time-out that is told, RFC 9110, section 15.5.9
+    elif exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
         expected = "no answer yet: the head is not complete"
         yield Violation("early", "pieces", expected, f"half a head was answered {reply.status}")
     elif exchange.rest and (len(exchange.rest) > HEAD or reply.status == 400):
         return  # a long head, or one that is no HTTP already
-    elif reply.status == 408 and exchange.idle >= MINUTE:
-        return  # a time-out that is told, RFC 9110, section 15.5.9
     elif exchange.half_closed and reply.status in (400, 408):
         return  # the rest of the head will not come
     else:
@@ -440,8 +440,7 @@ def overrun(exchange: Exchange, number: int) -> bool:
 
 def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
     """A long connection stays open after an answer."""
-    stated = stated_timeout(exchange.replies[-1])
-    if exchange.idle >= MINUTE or (stated is not None and not exchange.rest and exchange.idle >= stated - 0.5):
+    if may_be_over(exchange, len(exchange.replies)):
         return
     if (exchange.rest and len(exchange.rest) > HEAD) or (exchange.rest and not plausible(exchange.rest)):
         return
@@ -452,6 +451,12 @@ def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
     plain = {name for name, _ in last.fields} <= {"host"} and b"?" not in last.target
     line = "hundred" if plain else "not_asked_to_close"
     yield Violation("stays", line, f"the connection open after the {exchange.replies[-1].status} to {what(last)}", how)
+
+
+def may_be_over(exchange: Exchange, answered: int) -> bool:
+    """Whether this client has been silent for so long that it may be given up."""
+    stated = stated_timeout(exchange.replies[answered - 1]) if answered and not exchange.rest else None
+    return exchange.idle >= (MINUTE if stated is None else min(MINUTE, stated - 0.5))
 
 
 def due(exchange: Exchange, number: int) -> bool:

@@ -9,43 +9,60 @@ from typing import NamedTuple
 
 from grader.client import Client, request
 from grader.grading import Grading
-from grader.proof import NAP
 from grader.subject import Server
 from grader.timers import running
-from tests.checks import clients, long, questions
+from tests.checks import clients, long, model, questions
 
-MINUTE = 60.0  # seconds
+MINUTE, HOUR = 60.0, 3600.0  # seconds
 SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
+GIVEN = [SOON - 4] * 3  # seconds: more than two minutes
+MANY = 80  # acts: more than an hour of them
+FULL = 4  # steps in which the server comes to rest; in the others it acts when the client does
 LOOK = 7.0  # seconds: one who wakes as often as that looks around; what takes longer is meant for something
 PIECE = 2 << 20  # bytes of an answer: so many that the server has room for more when they are read
 HALF = 20  # bytes of a request head
 TARGET = "/page2.txt"
 AFTER = "after how long is a silent client given up?"
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
+GONE = "what becomes of the others when one client is given up?"
+KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
 SINCE = "since when is a client silent that has sent or taken something?"
 
 
 class Silence(NamedTuple):
-    """A state in which a client falls silent."""
+    """A state in which a client falls silent. asked: for what it was served before, if it was."""
 
     words: str
     sent: int = 0  # bytes of a head
-    served: bool = False  # once before
     reads: bool = True
-    first: str = "/page1.txt"  # what it was served
+    asked: bytes = b""
+
+    @property
+    def served(self) -> bool:
+        return bool(self.asked)
+
+
+#: One of each kind.
+SILENCES = (
+    Silence("sent half a request", HALF),
+    Silence("sent nothing"),
+    Silence("stopped reading a large answer", reads=False),
+)
+#: What leaves a long connection open, and may take a path of its own through the code.
+BEFORE = {
+    **{sent: words for sent, words in model.KINDS.items() if sent.startswith(b"GET ") and b".." not in sent},
+    request("/page1.txt", version="1.0", headers=("Connection: keep-alive",)): "/page1.txt by HTTP/1.0, kept alive",
+}
+IDLE = tuple(
+    Silence(f"was answered when it asked for {words}, and {then}", sent, asked=asked)
+    for asked, words in BEFORE.items()
+    for sent, then in ((0, "asked for nothing more"), (HALF, "sent half of its next request"))
+)
 
 
 def patience(grading: Grading, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
-    kinds = [
-        Silence("sent half a request", HALF),
-        Silence("sent nothing"),
-        Silence("stopped reading a large answer", reads=False),
-    ]
-    if grading.long:
-        kinds.append(Silence("was served, and asked for nothing more", served=True))
-        kinds.append(Silence("was told that there is no such file", served=True, first="/nope.txt"))
-        kinds.append(Silence("was served, and sent half of its next request", HALF, served=True))
+    kinds = [*SILENCES, *IDLE * grading.long]
     parts = [[kind] for kind in kinds] if alone else [kinds]
     for part in parts:
         with grading.started() as server:
@@ -60,7 +77,7 @@ def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: 
     """
     clock = server.clock
     began = clock.now
-    crowd = {silent_client(server, kind): kind for kind in kinds}
+    crowd = {client: kind for kind in kinds if (client := silent_client(server, kind))}
     limits = {client: limit(client, kind) for client, kind in crowd.items()}
     held = all(row.inode for client in crowd if (row := server.row(client)))
     other = server.ask("/page3.txt") if alone and held else None
@@ -117,18 +134,29 @@ def timers(server: Server) -> list[float]:
     return running(server.launch.proc, server.tasks(), inodes)
 
 
+def others(server: Server) -> list[float]:
+    """Those that the clock does not bring about: no calls."""
+    inodes = {row.inode for row in server.rows().values() if row}
+    return [*running(server.launch.proc, server.tasks(), inodes, calls=False), server.clock.alarm]
+
+
 def nap(server: Server) -> float:
     """Seconds until a server that looks around now and then has done so once more."""
     return max((seconds for seconds in timers(server) if seconds < LOOK), default=0.0)
 
 
-def silent_client(server: Server, kind: Silence) -> Client:
+def silent_client(server: Server, kind: Silence) -> Client | None:
+    """None if its connection need not stay open."""
     if not kind.reads:
         return clients.stuck_readers(server, 1)[0]
     client = server.client()
     if kind.served:
-        client.send(request(kind.first))
-        server.reply(client)
+        client.send(kind.asked)
+        reply = server.reply(client)
+        said = ", ".join(reply.values("connection")).lower()
+        if client.ended or "close" in said or (b"HTTP/1.0" in kind.asked and "keep-alive" not in said):
+            server.leave(client)
+            return None
     if kind.sent:
         client.send(request(TARGET)[: kind.sent])
     server.settle(lambda: server.has_read(client))
@@ -144,12 +172,15 @@ def finish(server: Server, client: Client, kind: Silence) -> None:
         server.serves(client, "/big.bin", look_at=AFTER)
 
 
-def pass_time(server: Server, seconds: float) -> None:
-    """So many seconds pass on the server's clock, and it has time to act."""
+def pass_time(server: Server, seconds: float, *, rest: bool = True) -> None:
+    """So many seconds pass on the server's clock, and it has time to act: what the kernel keeps time for rings too."""
+    server.bells.note(server.tasks())
     server.clock.forward(seconds)
-    server.come_to_rest()
-    if (rest := nap(server)) > NAP:  # one with shorter ones has had several
-        server.wait_out(lambda: False, rest + 0.1)
+    late = [due for due in server.bells.ring(server.tasks()) if due < LOOK]
+    if rest:
+        server.come_to_rest()
+        if late:
+            server.wait_out(lambda: False, max(late) + 0.1)
 
 
 class Busy(NamedTuple):
@@ -159,6 +190,7 @@ class Busy(NamedTuple):
     act: Callable[[], object]
     finish: Callable[[], object]
     limit: float = MINUTE  # seconds, between two acts
+    most: int = MANY  # acts
 
 
 def activity(server: Server, alone: bool) -> None:
@@ -168,8 +200,8 @@ def activity(server: Server, alone: bool) -> None:
         began = server.clock.now
         crowd = [kind(server) for kind in part]
         limit = min(each.limit for each in crowd)
-        step = min(SOON - 2, 0.8 * limit)
-        times = math.ceil(1.2 * MINUTE / step)
+        step = min(SOON - 4, 0.8 * limit)
+        times = min(math.ceil(HOUR / step), *(each.most for each in crowd))
         if stays_busy(server, crowd, [step] * times, began, limit):
             for each in crowd:
                 server.told = [f"a client {each.words} every {step:.0f} s, {times + 1} times, by the server's clock"]
@@ -180,8 +212,8 @@ def activity(server: Server, alone: bool) -> None:
 def stays_busy(server: Server, crowd: list[Busy], steps: list[float], began: float, limit: float) -> bool:
     """Whether it was in time: of a machine so slow that the server's minute was over nothing is said."""
     clock = server.clock
-    for step in steps:
-        pass_time(server, step)
+    for number, step in enumerate(steps):
+        pass_time(server, step, rest=number < FULL)
         last, began = began, clock.now
         for each in crowd:
             each.act()
@@ -192,7 +224,7 @@ def stays_busy(server: Server, crowd: list[Busy], steps: list[float], began: flo
 
 
 def in_pieces(server: Server) -> Busy:
-    client, head = server.client(), request(TARGET)
+    client, head = server.client(), request(TARGET, headers=("X-Pieces: " + "x" * 6 * MANY,))
     pieces = iter(head[:-2][at : at + 5] for at in range(0, len(head) - 2, 5))
 
     def act() -> None:
@@ -223,7 +255,7 @@ def slow_reader(server: Server) -> Busy:
         server.serves(client, "/huge.bin", wanted, look_at=SINCE)
 
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
-    return Busy("read 2 MiB of a large answer", act, rest)
+    return Busy("read 2 MiB of a large answer", act, rest, most=len(wanted) // PIECE)
 
 
 def asks_again(server: Server) -> Busy:
@@ -234,16 +266,71 @@ def asks_again(server: Server) -> Busy:
         server.serves(client, TARGET, look_at=SINCE)
 
     act()
-    return Busy("asked for a page on its one connection", act, act, limit(client, Silence("", served=True)))
+    return Busy("asked for a page on its one connection", act, act, limit(client, Silence("", asked=request(TARGET))))
+
+
+def gives_up(server: Server, *, alone: bool = False) -> None:
+    """Who is silent for minutes may be given up, or not: nobody else is the worse for it, and nothing is left."""
+    kinds = [*SILENCES, *IDLE[:2] * server.long]
+    for part in [[kind] for kind in kinds] if alone else [kinds]:
+        words = "; ".join(f"one {kind.words}" for kind in part)
+        server.told = [f"clients: {words}; they were silent for minutes, by the server's clock"]
+        began = server.clock.now
+        silent = [silent_client(server, kind) for kind in part]
+        if alone:
+            waiting = server.ask("/page3.txt")
+            for step in GIVEN:
+                pass_time(server, step)
+            wait_for_rings(server)
+        else:
+            beside(server, began)
+        server.leave(*(client for client in silent if client and not client.closed))
+        if alone:
+            server.did("then the silent one left, and one who had waited was to be served")
+            server.serves(waiting, "/page3.txt", look_at=AFTER)
+        server.leave()
+        nothing_left(server)
+
+
+def beside(server: Server, began: float) -> None:
+    """Another client sends a piece of its head now and then, and new ones come."""
+    busy = in_pieces(server)
+    server.did("meanwhile another sent a piece of its request every 48 s, and new ones came")
+
+    def newcomer() -> None:
+        client = server.ask("/small.bin")
+        server.serves(client, "/small.bin", look_at=GONE)
+        server.leave(client)
+
+    crowd = [busy, Busy("", newcomer, newcomer)]
+    if stays_busy(server, crowd, GIVEN, began, MINUTE):
+        with server.at_the_cost_of("patience"):
+            busy.finish()
+    wait_for_rings(server)
+    newcomer()
+
+
+def nothing_left(server: Server) -> None:
+    """No descriptor of these clients: a connection that is shut down and not closed is in no table any more."""
+    server.did("then all had left")
+    server.settle(lambda: server.client_descriptors() == 0)
+    if server.client_descriptors() and server.asleep_for_good() and (left := server.client_sockets()):
+        saw = f"{clients.plural(len(left), 'socket')} of them still open (the first: descriptor {left[0][1]})"
+        server.fail("no descriptor of a client that has left", saw, look_at=KEPT, costs="vanishing")
+
+
+def wait_for_rings(server: Server) -> None:
+    """Alarms, timer descriptors and TCP_USER_TIMEOUT of up to a minute are waited for."""
+    rings = [seconds for seconds in others(server) if LOOK < seconds <= MINUTE + 2]
+    if rings:
+        server.wait_out(server.gone, max(rings) + 1)
 
 
 def nobody(server: Server) -> None:
-    """An idle server goes on, however long nobody comes. What the kernel keeps time for is waited for."""
+    """An idle server goes on, however long nobody comes."""
     server.settle(lambda: server.client_descriptors() == 0)
-    for _ in range(2):
-        pass_time(server, MINUTE + 1)
-    rings = [seconds for seconds in (*timers(server), server.clock.alarm) if LOOK < seconds <= MINUTE]
-    if rings:
-        server.wait_out(server.gone, max(rings) + 1)
-    server.told = ["all clients left, and nobody came for two minutes, by the server's clock"]
+    for seconds in (MINUTE + 1, MINUTE + 1, 10 * MINUTE, HOUR, 24 * HOUR):
+        pass_time(server, seconds)
+    wait_for_rings(server)
+    server.told = ["all clients left, and nobody came for more than a day, by the server's clock"]
     server.probe(1, "what does the server do, or wait for, when nobody comes?")
