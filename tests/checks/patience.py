@@ -26,6 +26,7 @@ AFTER = "after how long is a silent client given up?"
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
 GONE = "what becomes of the others when one client is given up?"
 KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
+LEFT = "vanishing"  # the line
 SINCE = "since when is a client silent that has sent or taken something?"
 
 
@@ -276,7 +277,7 @@ def gives_up(server: Server, *, alone: bool = False) -> None:
         words = "; ".join(f"one {kind.words}" for kind in part)
         server.told = [f"clients: {words}; they were silent for minutes, by the server's clock"]
         began = server.clock.now
-        silent = [silent_client(server, kind) for kind in part]
+        silent = [client for kind in part if (client := silent_client(server, kind))]
         if alone:
             waiting = server.ask("/page3.txt")
             for step in GIVEN:
@@ -284,12 +285,13 @@ def gives_up(server: Server, *, alone: bool = False) -> None:
             wait_for_rings(server)
         else:
             beside(server, began)
-        server.leave(*(client for client in silent if client and not client.closed))
+        given_up = [client for client in silent if client.ended]
+        server.leave(*silent)
         if alone:
             server.did("then the silent one left, and one who had waited was to be served")
             server.serves(waiting, "/page3.txt", look_at=AFTER)
         server.leave()
-        nothing_left(server)
+        nothing_left(server, given_up)
 
 
 def beside(server: Server, began: float) -> None:
@@ -310,13 +312,26 @@ def beside(server: Server, began: float) -> None:
     newcomer()
 
 
-def nothing_left(server: Server) -> None:
-    """No descriptor of these clients: a connection that is shut down and not closed is in no table any more."""
+def nothing_left(server: Server, given_up: list[Client]) -> None:
+    """No descriptor of those that were given up: of a connection that is shut down, and not closed, no table tells."""
+    inodes = {client.inode for client in given_up}
+    if not server.verdicts.judges(LEFT, LEFT):
+        return
+
+    def left() -> list[int]:
+        return [number for _, number, inode in server.client_sockets() if inode in inodes]
+
     server.did("then all had left")
-    server.settle(lambda: server.client_descriptors() == 0)
-    if server.client_descriptors() and server.asleep_for_good() and (left := server.client_sockets()):
-        saw = f"{clients.plural(len(left), 'socket')} of them still open (the first: descriptor {left[0][1]})"
-        server.fail("no descriptor of a client that has left", saw, look_at=KEPT, costs="vanishing")
+    server.settle(lambda: not left())
+    if left():
+        pass_time(server, MINUTE + 1)  # who parts slowly may do so
+    server.must(
+        lambda: not left(),
+        "no descriptor of a client that was given up, and has left",
+        saw=lambda: f"{clients.plural(len(left()), 'socket')} still open (the first: descriptor {left()[0]})",
+        look_at=KEPT,
+        costs=LEFT,
+    )
 
 
 def wait_for_rings(server: Server) -> None:
