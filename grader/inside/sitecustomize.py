@@ -145,7 +145,8 @@ def set_forward(path: str) -> None:
     replace(_signal, "setitimer", noted_setitimer)
     # What a process has used of the processor is no clock that waiting moves.
     real = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "BOOTTIME", "TAI")
-    FOLLOW = {(), *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
+    coarse = {(5,), (6,)}  # of REALTIME and MONOTONIC, clock_gettime(2), which Python does not name
+    FOLLOW = {(), *coarse, *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
     for name in ("time", "monotonic", "perf_counter", "clock_gettime"):
         forward(name)
 

@@ -176,8 +176,7 @@ LINES = {
     "goes_on": Line(
         "Whatever a client sends or does, the next one is served.",
         survival.odd_heads,
-        patience.gives_up,
-        patience.nobody,
+        patience.minutes,
     ),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
