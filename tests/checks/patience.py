@@ -75,12 +75,16 @@ def by_one_clock(scene: Scene) -> Scene:
         try:
             scene(stage, **scale)
         except Finding:
-            grading = stage.grading if isinstance(stage, Server) else stage
+            grading = grading_of(stage)
             if not mixes_clocks(grading):
                 raise
             grading.notes.append(TWO_CLOCKS)
 
     return judged
+
+
+def grading_of(stage: Server | Grading) -> Grading:
+    return stage.grading if isinstance(stage, Server) else stage
 
 
 def mixes_clocks(grading: Grading) -> bool:
@@ -317,11 +321,11 @@ def asks_again(server: Server) -> Busy:
 
 
 @by_one_clock
-def minutes(server: Server, *, alone: bool = False) -> None:
-    """With a server of its own, since the clock of this one stays ahead."""
-    with server.grading.started() as other:
-        gives_up(other, alone=alone)
-        nobody(other)
+def minutes(stage: Server | Grading, *, alone: bool = False) -> None:
+    """With a server of its own, since a clock that was set forward stays ahead."""
+    with grading_of(stage).started() as server:
+        gives_up(server, alone=alone)
+        nobody(server)
 
 
 def gives_up(server: Server, *, alone: bool = False) -> None:
