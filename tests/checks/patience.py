@@ -117,7 +117,7 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
         with grading.started() as server:
             silence(server, part, alone=alone)
             if part is parts[-1]:
-                activity(server, alone)
+                activity(server)
 
 
 def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False) -> None:
@@ -242,17 +242,16 @@ class Busy(NamedTuple):
     most: int = MANY  # acts
 
 
-def activity(server: Server, alone: bool) -> None:
+def activity(server: Server) -> None:
     """Clients who do something again and again are not silent, however long it takes."""
     kinds = [in_pieces, slow_reader] + [asks_again] * server.long
-    for part in [[kind] for kind in kinds] if alone or server.long else [kinds]:
+    for kind in kinds:
         began = server.clock.now
-        crowd = [kind(server) for kind in part]
-        steps = stays_busy(server, crowd, began, HOUR)
-        for each in crowd if steps else ():
+        busy = kind(server)
+        if steps := stays_busy(server, [busy], began, HOUR):
             often = f"every {steps[-1]:.0f} s, {len(steps) + 1} times, by the server's clock"
-            server.told = [f"a client {each.words} {often}"]
-            each.finish()
+            server.told = [f"a client {busy.words} {often}"]
+            busy.finish()
         server.leave()
 
 
