@@ -364,13 +364,13 @@ def one_too_many(exchange: Exchange, number: int) -> Iterator[Violation]:
     """An answer to a request that is not complete, or to none."""
     reply = exchange.replies[number]
     yield from framing(exchange, Request(exchange.rest[:60]), reply)
-    if exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
+    if reply.status == 408 and may_be_over(exchange, number):
+        return  # a time-out that is told, RFC 9110, section 15.5.9
+    elif exchange.rest and len(exchange.rest) <= HEAD and plausible(exchange.rest):
         expected = "no answer yet: the head is not complete"
         yield Violation("early", "pieces", expected, f"half a head was answered {reply.status}")
     elif exchange.rest and (len(exchange.rest) > HEAD or reply.status == 400):
         return  # a long head, or one that is no HTTP already
-    elif reply.status == 408 and exchange.idle >= limit_of(exchange, number):
-        return  # a time-out that is told, RFC 9110, section 15.5.9
     elif exchange.half_closed and reply.status in (400, 408):
         return  # the rest of the head will not come
     else:
@@ -444,7 +444,7 @@ def overrun(exchange: Exchange, number: int) -> bool:
 
 def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
     """A long connection stays open after an answer."""
-    if exchange.idle >= limit_of(exchange, len(exchange.replies)):
+    if may_be_over(exchange, len(exchange.replies)):
         return
     if (exchange.rest and len(exchange.rest) > HEAD) or (exchange.rest and not plausible(exchange.rest)):
         return
@@ -455,6 +455,12 @@ def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
     plain = {name for name, _ in last.fields} <= {"host"} and b"?" not in last.target
     line = "hundred" if plain else "not_asked_to_close"
     yield Violation("stays", line, f"the connection open after the {exchange.replies[-1].status} to {what(last)}", how)
+
+
+def may_be_over(exchange: Exchange, answered: int) -> bool:
+    """Whether this client has been silent for so long that it may be given up."""
+    stated = stated_timeout(exchange.replies[answered - 1]) if answered and not exchange.rest else None
+    return exchange.idle >= (MINUTE if stated is None else min(MINUTE, stated - 0.5))
 
 
 def due(exchange: Exchange, number: int) -> bool:
@@ -476,13 +482,6 @@ def expected(exchange: Exchange) -> int:
         if before.closes or before.free or before.either or not before.version or not exchange.long:
             break
     return number
-
-
-def limit_of(exchange: Exchange, answered: int) -> float:
-    """Seconds of silence after so many answers from which on the server may end the connection: a minute, or what it
-    has stated for one who is idle; a half less, since its clock began when it had sent the answer."""
-    stated = stated_timeout(exchange.replies[answered - 1]) if answered and not exchange.rest else None
-    return MINUTE if stated is None else min(MINUTE, stated - 0.5)
 
 
 def given_up(exchange: Exchange) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from grader import holdings, lines
+from grader.bells import Bells
 from grader.client import Client
 from grader.docroot import DocumentRoot
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_RECV, Process, Socket, Task
@@ -30,6 +31,7 @@ class Facts:
         self.by_descriptor: dict[int, Client] = {}
         self.hot: set[Client] = set()
         self.prover = Prover(launch.proc, launch.family, launch.started, launch.clock)
+        self.bells = Bells(launch.proc, launch.clock)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
         self.threads_before = 0  # and how many threads it had
         self.peers: set[tuple[str, int]] = set()  # the addresses of all clients that it has had

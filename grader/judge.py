@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grader import contract
-from grader.client import ENOUGH, Client
+from grader.client import ENOUGH, Client, Event
 from grader.contract import Exchange, Violation
 from grader.finding import CannotGrade, Finding
 
@@ -23,8 +23,10 @@ NO_ANSWER = "answered"  # the rule that a request is answered at all
 
 def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchange:
     """All that has passed between this client and the server. over: nothing more will come."""
-    moments = [event.time for event in client.diary if event.what in ("connected", "sent", "all sent", "received")]
-    until = next((event.time for event in client.diary if event.what == "ended"), time.monotonic())
+    diary = before_the_unasked(client)
+    moments = [event.time for event in diary if event.what in ("connected", "sent", "all sent", "received")]
+    until = next((event.time for event in client.diary[len(diary) :] if event.what in ("received", "ended")), None)
+    until = until or next((event.time for event in diary if event.what == "ended"), time.monotonic())
     last = max((moment for moment in moments if moment <= until), default=until)
     return Exchange(
         bytes(client.sent),
@@ -40,6 +42,17 @@ def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchang
         idle=server.clock.between(last, until),
         asked=tuple(client.asked_at),
     )
+
+
+def before_the_unasked(client: Client) -> list[Event]:
+    """Its diary until an answer came that it had not asked for: by then it had been silent for so long."""
+    words = [event.what for event in client.diary]
+    if len(client.replies) <= client.asked or "replied" not in words:
+        return client.diary
+    at = len(words) - 1 - words[::-1].index("replied")
+    while at and words[at - 1] == "received":
+        at -= 1
+    return client.diary[:at]
 
 
 def violations(server: "Server", client: Client, *, over: bool = False, begin: int = 0) -> list[Violation]:

@@ -86,15 +86,16 @@ def has_timers(proc: Proc, pid: int) -> bool:
     return any(kind in target for target in proc.descriptors(pid).values() for kind in TIMER_DESCRIPTORS)
 
 
-def running(proc: Proc, tasks: Iterable[Task], connections: set[int]) -> list[float]:
+def running(proc: Proc, tasks: Iterable[Task], connections: set[int], *, calls: bool = True) -> list[float]:
     """Seconds after which something rings that the kernel keeps time for, as far as it tells.
 
     The calls in which threads sleep; timer descriptors; TCP_USER_TIMEOUT of the clients' connections (inodes), which
     ends one whose client takes nothing, tcp(7). TCP's keepalive ends none of a client that is alive: its kernel
-    answers. Of timer_create(2) only that there is one is told, proc_pid_timers(5), and not when it rings.
+    answers. Of timer_create(2) only that there is one is told, proc_pid_timers(5), and not when it rings. calls: False,
+    and those are left out.
     """
     tasks = list(tasks)
-    found = [timeout_of(proc, task) for task in tasks if task.state == "S"]
+    found = [timeout_of(proc, task) for task in tasks if task.state == "S" and calls]
     for pid in {task.pid for task in tasks}:
         for number, target in proc.descriptors(pid).items():
             if target == "anon_inode:[timerfd]":

@@ -145,13 +145,8 @@ def set_forward(path: str) -> None:
     replace(_signal, "setitimer", noted_setitimer)
     # What a process has used of the processor is no clock that waiting moves.
     real = ("REALTIME", "MONOTONIC", "MONOTONIC_RAW", "BOOTTIME", "TAI")
-    FOLLOW = {(), *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
-    FOLLOW |= {
-        (5,),
-        (6,),
-        (8,),
-        (9,),
-    }  # their coarse ones and those for alarms, which have no names here: <linux/time.h>
+    unnamed = {(5,), (6,), (8,), (9,)}  # the coarse ones and those for alarms, clock_gettime(2)
+    FOLLOW = {(), *unnamed, *((getattr(time, f"CLOCK_{name}"),) for name in real if hasattr(time, f"CLOCK_{name}"))}
     for name in ("time", "monotonic", "perf_counter", "clock_gettime"):
         forward(name)
 

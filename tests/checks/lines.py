@@ -58,7 +58,7 @@ class Line:
         """All its scenes; each takes what it knows of the scale, which is this line's, and of what the step has."""
         for scene in self.scenes:
             play(scene, stage, step | scale)
-        if isinstance(stage, Server) and stage.grading.partial:
+        if (stage.grading if isinstance(stage, Server) else stage).partial:  # type: ignore[attr-defined]
             for scene in self.also:
                 play(scene, stage, step)
 
@@ -147,7 +147,7 @@ LINES = {
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
         leaving.vanishing,
-        also=(*STATES, survival.thousand),
+        also=(*STATES, survival.thousand, patience.minutes),
     ),
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
@@ -162,6 +162,7 @@ LINES = {
         "A silent client is not given up before 60 seconds.",
         patience.patience,
         starts=True,
+        also=(patience.minutes,),
     ),
     "command_line": Line(
         "`--host`, `--port` and `--root` are obeyed, and have their defaults.",
@@ -178,7 +179,7 @@ LINES = {
         "Whatever a client sends or does, the next one is served.",
         survival.odd_heads,
         survival.odd_values,
-        patience.nobody,
+        patience.minutes,
     ),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
@@ -261,7 +262,11 @@ LINES = {
     "hundred": Line(
         "One connection serves 100 requests, one after the other, 404 among them.", long.hundred, also=REQUESTS
     ),
-    "lengths": Line("Every answer, whatever its status, carries a right Content-Length.", long.lengths, also=REQUESTS),
+    "lengths": Line(
+        "Every answer, whatever its status, carries a right Content-Length.",
+        long.lengths,
+        also=(*REQUESTS, patience.minutes),
+    ),
     "asked_to_close": Line(
         "`Connection: close`, in any letter case, means: answer, then close.", long.closes_when_asked, also=REQUESTS
     ),

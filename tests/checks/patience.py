@@ -3,55 +3,121 @@
 The server's clock is set forward (grader.launch.Clock), and what timers the kernel shows are waited for.
 """
 
-import math
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 from grader.client import Client, request
+from grader.finding import CannotGrade, Finding
 from grader.grading import Grading
-from grader.proof import NAP
 from grader.subject import Server
 from grader.timers import running
-from tests.checks import clients, long, questions
+from tests.checks import clients, long, model, questions
 
-MINUTE = 60.0  # seconds
+Scene = Callable[..., None]
+
+MINUTE, HOUR = 60.0, 3600.0  # seconds
 SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
+STEP = 48.0  # seconds between two acts of one who is busy: less than that of SOON
+GIVEN = 3 * STEP  # seconds: more than two minutes
+MANY = 80  # acts: more than an hour of them
+FULL = 4  # steps in which the server comes to rest; in the others it acts when the client does
 LOOK = 7.0  # seconds: one who wakes as often as that looks around; what takes longer is meant for something
 PIECE = 2 << 20  # bytes of an answer: so many that the server has room for more when they are read
 HALF = 20  # bytes of a request head
 TARGET = "/page2.txt"
 AFTER = "after how long is a silent client given up?"
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
+GONE = "what becomes of the others when one client is given up?"
+KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
+LEFT = "vanishing"  # the line
+TWO_CLOCKS = "it goes by a clock that the grader cannot set forward: whether a client is given up too early is not seen"
 SINCE = "since when is a client silent that has sent or taken something?"
 
 
 class Silence(NamedTuple):
-    """A state in which a client falls silent."""
+    """A state in which a client falls silent. asked: for what it was served before, if it was."""
 
     words: str
     sent: int = 0  # bytes of a head
-    served: bool = False  # once before
     reads: bool = True
-    first: str = "/page1.txt"  # what it was served
+    asked: bytes = b""
+
+    @property
+    def served(self) -> bool:
+        return bool(self.asked)
 
 
+#: One of each kind.
+SILENCES = (
+    Silence("sent half a request", HALF),
+    Silence("sent nothing"),
+    Silence("stopped reading a large answer", reads=False),
+)
+#: What leaves a long connection open, and may take a path of its own through the code.
+BEFORE = {
+    **{sent: words for sent, words in model.KINDS.items() if sent.startswith(b"GET ") and b".." not in sent},
+    request("/page1.txt", version="1.0", headers=("Connection: keep-alive",)): "/page1.txt by HTTP/1.0, kept alive",
+}
+SERVED = Silence("was served", asked=request(TARGET))
+IDLE = tuple(
+    Silence(f"was answered when it asked for {words}, and {then}", sent, asked=asked)
+    for asked, words in BEFORE.items()
+    for sent, then in ((0, "asked for nothing more"), (HALF, "sent half of its next request"))
+)
+
+
+def by_one_clock(scene: Scene) -> Scene:
+    """What fails is not judged if the server goes by two clocks, of which only one has been set forward."""
+
+    @functools.wraps(scene)
+    def judged(stage: Server | Grading, **scale: bool) -> None:
+        try:
+            scene(stage, **scale)
+        except Finding:
+            grading = grading_of(stage)
+            if not mixes_clocks(grading):
+                raise
+            grading.notes.append(TWO_CLOCKS)
+
+    return judged
+
+
+def grading_of(stage: Server | Grading) -> Grading:
+    return stage.grading if isinstance(stage, Server) else stage
+
+
+def mixes_clocks(grading: Grading) -> bool:
+    """Whether it gives up a client for whom no time has passed, if its clock was set forward before he came."""
+    stage, line = list(grading.stage), grading.verdicts.line
+    grading.verdicts.line = ""  # what fails here belongs to no check
+    try:
+        return gives_up_after(grading, HOUR) and not gives_up_after(grading, 0)
+    except (Finding, CannotGrade):
+        return False
+    finally:
+        grading.stage[:], grading.verdicts.line = stage, line
+
+
+def gives_up_after(grading: Grading, seconds: float) -> bool:
+    with grading.started() as server:
+        pass_time(server, seconds)
+        client = silent_client(server, SILENCES[0])
+        assert client
+        server.wait_out(client.over, 1.5)  # once a second one looks around
+        return client.over() and not server.gone()
+
+
+@by_one_clock
 def patience(grading: Grading, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
-    kinds = [
-        Silence("sent half a request", HALF),
-        Silence("sent nothing"),
-        Silence("stopped reading a large answer", reads=False),
-    ]
-    if grading.long:
-        kinds.append(Silence("was served, and asked for nothing more", served=True))
-        kinds.append(Silence("was told that there is no such file", served=True, first="/nope.txt"))
-        kinds.append(Silence("was served, and sent half of its next request", HALF, served=True))
+    kinds = [*SILENCES, *IDLE * grading.long]
     parts = [[kind] for kind in kinds] if alone else [kinds]
     for part in parts:
         with grading.started() as server:
             silence(server, part, alone=alone)
             if part is parts[-1]:
-                activity(server, alone)
+                activity(server)
 
 
 def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False) -> None:
@@ -60,7 +126,7 @@ def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: 
     """
     clock = server.clock
     began = clock.now
-    crowd = {silent_client(server, kind): kind for kind in kinds}
+    crowd = {client: kind for kind in kinds if (client := silent_client(server, kind))}
     limits = {client: limit(client, kind) for client, kind in crowd.items()}
     held = all(row.inode for client in crowd if (row := server.row(client)))
     other = server.ask("/page3.txt") if alone and held else None
@@ -117,18 +183,29 @@ def timers(server: Server) -> list[float]:
     return running(server.launch.proc, server.tasks(), inodes)
 
 
+def others(server: Server) -> list[float]:
+    """Those that the clock does not bring about: no calls."""
+    inodes = {row.inode for row in server.rows().values() if row}
+    return [*running(server.launch.proc, server.tasks(), inodes, calls=False), server.clock.alarm]
+
+
 def nap(server: Server) -> float:
     """Seconds until a server that looks around now and then has done so once more."""
     return max((seconds for seconds in timers(server) if seconds < LOOK), default=0.0)
 
 
-def silent_client(server: Server, kind: Silence) -> Client:
+def silent_client(server: Server, kind: Silence) -> Client | None:
+    """None if its connection need not stay open."""
     if not kind.reads:
         return clients.stuck_readers(server, 1)[0]
     client = server.client()
     if kind.served:
-        client.send(request(kind.first))
-        server.reply(client)
+        client.send(kind.asked)
+        reply = server.reply(client)
+        said = ", ".join(reply.values("connection")).lower()
+        if client.ended or "close" in said or (b"HTTP/1.0" in kind.asked and "keep-alive" not in said):
+            server.leave(client)
+            return None
     if kind.sent:
         client.send(request(TARGET)[: kind.sent])
     server.settle(lambda: server.has_read(client))
@@ -144,12 +221,15 @@ def finish(server: Server, client: Client, kind: Silence) -> None:
         server.serves(client, "/big.bin", look_at=AFTER)
 
 
-def pass_time(server: Server, seconds: float) -> None:
-    """So many seconds pass on the server's clock, and it has time to act."""
+def pass_time(server: Server, seconds: float, *, rest: bool = True) -> None:
+    """So many seconds pass on the server's clock, and it has time to act: what the kernel keeps time for rings too."""
+    server.bells.note(server.tasks())
     server.clock.forward(seconds)
-    server.come_to_rest()
-    if (rest := nap(server)) > NAP:  # one with shorter ones has had several
-        server.wait_out(lambda: False, rest + 0.1)
+    late = [due for due in server.bells.ring(server.tasks()) if due < LOOK]
+    if rest:
+        server.come_to_rest()
+        if late:
+            server.wait_out(lambda: False, max(late) + 0.1)
 
 
 class Busy(NamedTuple):
@@ -158,41 +238,43 @@ class Busy(NamedTuple):
     words: str
     act: Callable[[], object]
     finish: Callable[[], object]
-    limit: float = MINUTE  # seconds, between two acts
+    limit: Callable[[], float] = lambda: MINUTE  # seconds until the next act
+    most: int = MANY  # acts
 
 
-def activity(server: Server, alone: bool) -> None:
+def activity(server: Server) -> None:
     """Clients who do something again and again are not silent, however long it takes."""
     kinds = [in_pieces, slow_reader] + [asks_again] * server.long
-    for part in [[kind] for kind in kinds] if alone or server.long else [kinds]:
+    for kind in kinds:
         began = server.clock.now
-        crowd = [kind(server) for kind in part]
-        limit = min(each.limit for each in crowd)
-        step = min(SOON - 2, 0.8 * limit)
-        times = math.ceil(1.2 * MINUTE / step)
-        if stays_busy(server, crowd, [step] * times, began, limit):
-            for each in crowd:
-                server.told = [f"a client {each.words} every {step:.0f} s, {times + 1} times, by the server's clock"]
-                each.finish()
+        busy = kind(server)
+        if steps := stays_busy(server, [busy], began, HOUR):
+            often = f"every {steps[-1]:.0f} s, {len(steps) + 1} times, by the server's clock"
+            server.told = [f"a client {busy.words} {often}"]
+            busy.finish()
         server.leave()
 
 
-def stays_busy(server: Server, crowd: list[Busy], steps: list[float], began: float, limit: float) -> bool:
-    """Whether it was in time: of a machine so slow that the server's minute was over nothing is said."""
-    clock = server.clock
-    for step in steps:
-        pass_time(server, step)
+def stays_busy(server: Server, crowd: list[Busy], began: float, seconds: float) -> list[float]:
+    """So many seconds, or as often as they can act. Returns the steps; none if the machine was so slow that the limit
+    of the server's patience was over: then nothing is said.
+    """
+    clock, steps = server.clock, list[float]()
+    while sum(steps) < seconds and len(steps) < min(each.most for each in crowd):
+        limit = min(each.limit() for each in crowd)
+        steps.append(min(STEP, 0.8 * limit))
+        pass_time(server, steps[-1], rest=len(steps) <= FULL)
         last, began = began, clock.now
         for each in crowd:
             each.act()
         if clock.now - last >= limit:
             server.notes.append(TOO_SLOW)
-            return False
-    return True
+            return []
+    return steps
 
 
 def in_pieces(server: Server) -> Busy:
-    client, head = server.client(), request(TARGET)
+    client, head = server.client(), request(TARGET, headers=("X-Pieces: " + "x" * 6 * MANY,))
     pieces = iter(head[:-2][at : at + 5] for at in range(0, len(head) - 2, 5))
 
     def act() -> None:
@@ -223,7 +305,7 @@ def slow_reader(server: Server) -> Busy:
         server.serves(client, "/huge.bin", wanted, look_at=SINCE)
 
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
-    return Busy("read 2 MiB of a large answer", act, rest)
+    return Busy("read 2 MiB of a large answer", act, rest, most=len(wanted) // PIECE)
 
 
 def asks_again(server: Server) -> Busy:
@@ -234,16 +316,94 @@ def asks_again(server: Server) -> Busy:
         server.serves(client, TARGET, look_at=SINCE)
 
     act()
-    return Busy("asked for a page on its one connection", act, act, limit(client, Silence("", served=True)))
+    return Busy("asked for a page on its one connection", act, act, lambda: limit(client, SERVED))
+
+
+@by_one_clock
+def minutes(stage: Server | Grading, *, alone: bool = False) -> None:
+    """With a server of its own, since a clock that was set forward stays ahead."""
+    with grading_of(stage).started() as server:
+        gives_up(server, alone=alone)
+        nobody(server)
+
+
+def gives_up(server: Server, *, alone: bool = False) -> None:
+    """Who is silent for minutes may be given up, or not: nobody else is the worse for it, and nothing is left."""
+    kinds = [*SILENCES, *IDLE[:2] * server.long]
+    for part in [[kind] for kind in kinds] if alone else [kinds]:
+        words = "; ".join(f"one {kind.words}" for kind in part)
+        server.told = [f"clients: {words}; they were silent for minutes, by the server's clock"]
+        began = server.clock.now
+        silent = [client for kind in part if (client := silent_client(server, kind))]
+        if alone:
+            waiting = server.ask("/page3.txt")
+            for _ in range(3):
+                pass_time(server, GIVEN / 3)
+            wait_for_rings(server)
+        else:
+            beside(server, began)
+        given_up = [client for client in silent if client.ended]
+        server.leave(*silent)
+        if alone:
+            server.did("then the silent one left, and one who had waited was to be served")
+            server.serves(waiting, "/page3.txt", look_at=AFTER)
+        server.leave()
+        server.watch("over")
+        nothing_left(server, given_up)
+
+
+def beside(server: Server, began: float) -> None:
+    """Another client sends a piece of its head now and then, and new ones come."""
+    busy = in_pieces(server)
+    server.did("meanwhile another sent a piece of its request every 48 s, and new ones came")
+
+    def newcomer() -> None:
+        client = server.ask("/small.bin")
+        server.serves(client, "/small.bin", look_at=GONE)
+        server.leave(client)
+
+    crowd = [busy, Busy("", newcomer, newcomer)]
+    if stays_busy(server, crowd, began, GIVEN):
+        with server.at_the_cost_of("patience"):
+            busy.finish()
+    wait_for_rings(server)
+    newcomer()
+
+
+def nothing_left(server: Server, given_up: list[Client]) -> None:
+    """No descriptor of those that were given up: of a connection that is shut down, and not closed, no table tells."""
+    inodes = {client.inode for client in given_up}
+    if not server.verdicts.judges(LEFT, LEFT):
+        return
+
+    def left() -> list[int]:
+        return [number for _, number, inode in server.client_sockets() if inode in inodes]
+
+    server.did("then all had left")
+    server.settle(lambda: not left())
+    if left():
+        pass_time(server, MINUTE + 1)  # who parts slowly may do so
+    server.must(
+        lambda: not left(),
+        "no descriptor of a client that was given up, and has left",
+        saw=lambda: f"{clients.plural(len(left()), 'socket')} still open (the first: descriptor {left()[0]})",
+        look_at=KEPT,
+        costs=LEFT,
+    )
+
+
+def wait_for_rings(server: Server) -> None:
+    """Alarms, timer descriptors and TCP_USER_TIMEOUT of up to a minute are waited for."""
+    rings = [seconds for seconds in others(server) if LOOK < seconds <= MINUTE + 2]
+    if rings:
+        server.wait_out(server.gone, max(rings) + 1)
 
 
 def nobody(server: Server) -> None:
-    """An idle server goes on, however long nobody comes. What the kernel keeps time for is waited for."""
+    """An idle server goes on, however long nobody comes."""
     server.settle(lambda: server.client_descriptors() == 0)
-    for _ in range(2):
-        pass_time(server, MINUTE + 1)
-    rings = [seconds for seconds in (*timers(server), server.clock.alarm) if LOOK < seconds <= MINUTE]
-    if rings:
-        server.wait_out(server.gone, max(rings) + 1)
-    server.told = ["all clients left, and nobody came for two minutes, by the server's clock"]
+    for seconds in (MINUTE + 1, MINUTE + 1, 10 * MINUTE, HOUR, 24 * HOUR):
+        pass_time(server, seconds)
+    wait_for_rings(server)
+    server.told = ["all clients left, and nobody came for more than a day, by the server's clock"]
     server.probe(1, "what does the server do, or wait for, when nobody comes?")

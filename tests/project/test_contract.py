@@ -106,6 +106,13 @@ RIGHT = {
     "a range": (request("/page", headers=("Range: bytes=0-1",)), reply(206, b"th"), {}),
     "silence": (b"", b"", {"ended": ""}),
     "silence for a minute": (GET[:9], b"", {"idle": 61.0}),
+    "half a head for a minute, and told so": (GET[:9], reply(408, b"too late"), {"idle": 61.0}),
+    "half of a second head, and told so": (GET + GET[:9], reply() + reply(408, b"late"), {"long": True, "idle": 61.0}),
+    "a stated limit, and told so": (
+        GET,
+        reply(200, PAGE, "Keep-Alive: timeout=5") + reply(408, b"too late"),
+        {"long": True, "idle": 5.2},
+    ),
     "half a head and half-closed": (GET[:9], b"", {"half_closed": True}),
     "a head that cannot become one": (b"\x16\x03\x01", b"", {}),
     "more behind, and a reset": (GET + GET, reply(), {"ended": "reset"}),
