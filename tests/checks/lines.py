@@ -173,7 +173,7 @@ LINES = {
         starts=True,
     ),
     "restart": Line("A new server can listen on the same port at once.", life.restarts, starts=True),
-    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads, patience.nobody),
+    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads, survival.pipeline, patience.nobody),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
     "output_closed": Line("It serves though nobody reads what it prints.", survival.output_closed, starts=True),

@@ -53,6 +53,18 @@ def hundred(server: Server, count: int = 100) -> None:
         server.did(f"sent request {number + 1} on one connection, after the answer to the one before", again=True)
         client.send(request(target))
         asked(server, client, target, questions.NEXT_ANSWER)
+    server.leave()
+    server.did(f"sent 100 requests of {contract.HEAD:,} bytes each on one connection, in one piece")
+    client = server.client()
+    client.send(padded("/page1.txt", contract.HEAD) * 100)
+    for _ in range(100):
+        asked(server, client, "/page1.txt", questions.MANY_HEADS)
+
+
+def padded(target: str, size: int) -> bytes:
+    """A request of so many bytes."""
+    line = "X-Padding: "
+    return request(target, headers=(line + "x" * (size - len(request(target, headers=(line,)))),))
 
 
 def lengths(server: Server) -> None:
@@ -95,14 +107,15 @@ LAST = (
 
 
 def closes_when_asked(server: Server) -> None:
-    for line, method, target, before in LAST:
+    for number, (line, method, target, before) in enumerate(LAST):
         shown = line.replace("\t", "\\t")
         server.did(f"request {before + 1} on a connection was {method} {target} with `{shown}`", again=True)
         client = server.client()
         for _ in range(before):
             client.send(request("/page1.txt"))
             asked(server, client, "/page1.txt")
-        client.send(request(target, method=method, headers=("Accept: */*", line, "X-More: yes")))
+        lines = (line, "Accept: */*", "X-More: yes") if number % 2 else ("Accept: */*", line, "X-More: yes")
+        client.send(request(target, method=method, headers=lines, host=number % 4))
         is_last(server, client, questions.CLOSES)
     closes_in_a_queue(server)
 

@@ -70,6 +70,29 @@ def few_threads(server: Server) -> None:
         )
 
 
+def closes_at_once(server: Server) -> None:
+    """One thread for all does not wait in close() until a client has read: socket(7), SO_LINGER, O_NONBLOCK or not."""
+    for task in server.tasks():
+        if task.state == "S" and task.call == "close" and (client := closing(server)):
+            after = server.launch.proc.task(task.pid, task.tid)
+            if after and (after.state, after.call, after.switches) == ("S", "close", task.switches):
+                server.fail(
+                    "close() waits for nobody",
+                    f"asleep in close, until {client.name} has read",
+                    look_at=questions.LINGER,
+                    costs="stalled_readers",
+                )
+
+
+def closing(server: Server) -> Client | None:
+    """A client whose connection some close() has taken out of the table of descriptors, and not yet let go of."""
+    for client in (*server.clients[:MOST_LOOKED_AT], *server.departed[-MOST_LOOKED_AT:]):
+        row = server.row(client)
+        if row and row.inode and row.state != ESTABLISHED and not server.holders(client):
+            return client
+    return None
+
+
 def nonblocking(server: Server) -> None:
     inodes = {row.inode: client.name for client in server.clients[:MOST_LOOKED_AT] if (row := server.row(client))}
     inodes.pop(0, None)
@@ -183,11 +206,17 @@ ALONE = (
     Watcher("one_thread", "over", one_thread),
     no_passing_help("one_thread"),
 )
-IN_TURN = (*ALONE, Watcher("nonblocking", "rest", nonblocking), Watcher("in_turn", "rest", asks_in_turn))
+IN_TURN = (
+    *ALONE,
+    Watcher("nonblocking", "rest", nonblocking),
+    Watcher("in_turn", "rest", asks_in_turn),
+    Watcher("stalled_readers", "rest", closes_at_once),
+)
 IN_EPOLL = (
     *ALONE,
     Watcher("sleeps_in_epoll", "rest", sleeps_in_epoll),
     Watcher("watches", "rest", watched),
+    Watcher("stalled_readers", "rest", closes_at_once),
     Watcher("", "rest", uses_no_cpu),
     Watcher("", "over", uses_no_cpu),
 )
