@@ -327,10 +327,38 @@ def pipelined_until_full(server: Server) -> None:
     client.send(request(target) * count)
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
     server.come_to_rest()
+    row = server.row(client)
     client.open_window()
     for _ in range(min(count, contract.MANY)):
         server.serves(client, target, look_at=questions.QUEUE)
     server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)  # what comes, is right
+    room = row.unsent // client.replies[0].size if row and client.replies else 0
+    server.leave()
+    if 4 < room < count:
+        full_with_others(server, target, room)
+
+
+def full_with_others(server: Server, target: str, room: int) -> None:
+    """Where there is no room, the answer is one of another kind. room: how many of this file the kernel takes."""
+    page = request(target)
+    last = {
+        "`Connection: close`": request(target, headers=("Connection: close",)),
+        "HTTP/1.0": request(target, version="1.0"),
+    }
+    streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
+    many = {"for what is not there": request("/nope.txt"), "by another method": request("/page1.txt", method="DELETE")}
+    streams |= {f"the last 700 {what}": [page * (room - 3) + other * 700] for what, other in many.items()}
+    for what, sent in streams.items():
+        server.did(f"{clients.plural(len(sent), 'client')} sent so many that there is room for no more answers, {what}")
+        crowd = [server.client(window=clients.TINY) for _ in sent]
+        for client, stream in zip(crowd, sent, strict=True):
+            client.stop_reading()
+            client.send(stream)
+        server.settle(lambda: all(map(server.has_read, crowd)))
+        server.come_to_rest()
+        server.did("then another client came")
+        server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WINDOW)
+        server.leave()
 
 
 def idle_crowd(server: Server, count: int) -> None:
