@@ -34,7 +34,7 @@ class Event(NamedTuple):
 def request(
     target: str, *, method: str = "GET", version: str = "1.1", headers: tuple[str, ...] = (), host: int = 0
 ) -> bytes:
-    """A whole request head for `target` as it is to stand in the request line. host: so many lines stand before Host."""
+    """A whole request head for `target` as it is to stand in the request line; `host` lines stand before Host."""
     lines = [f"{method} {target} HTTP/{version}", *headers[:host], "Host: kata.test", *headers[host:]]
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
 

@@ -142,6 +142,7 @@ LINES = {
     "slow_reader": Line(
         "A slow reader gets every byte of a large file.",
         clients.slow_reader,
+        also=(states.others_are_served_beside_readers,),
     ),
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
@@ -173,7 +174,12 @@ LINES = {
         starts=True,
     ),
     "restart": Line("A new server can listen on the same port at once.", life.restarts, starts=True),
-    "goes_on": Line("Whatever a client sends or does, the next one is served.", survival.odd_heads, survival.pipeline, patience.nobody),
+    "goes_on": Line(
+        "Whatever a client sends or does, the next one is served.",
+        survival.odd_heads,
+        survival.pipeline,
+        patience.nobody,
+    ),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
     "flood": Line("One client that sends without end, as fast as it can, delays nobody.", flood.delays_nobody),
     "output_closed": Line("It serves though nobody reads what it prints.", survival.output_closed, starts=True),
@@ -279,6 +285,7 @@ LINES = {
         "Pipelined large answers reach a slow reader whole and in order.",
         long.pipelined_slowly_read,
         long.pipelined_until_full,
+        also=(states.others_are_served_beside_readers,),
     ),
     "forgets_idle": Line(
         "A client that leaves an idle connection is forgotten.",

@@ -347,14 +347,14 @@ def full_with_others(server: Server, target: str, room: int) -> None:
     }
     streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
     many = {"for what is not there": request("/nope.txt"), "by another method": request("/page1.txt", method="DELETE")}
-    streams |= {f"the last 700 {what}": [page * (room - 3) + other * 700] for what, other in many.items()}
+    streams |= {f"the last 1,200 {what}": [page * (room - 2) + other * 1200] for what, other in many.items()}
     for what, sent in streams.items():
         server.did(f"{clients.plural(len(sent), 'client')} sent so many that there is room for no more answers, {what}")
         crowd = [server.client(window=clients.TINY) for _ in sent]
         for client, stream in zip(crowd, sent, strict=True):
             client.stop_reading()
             client.send(stream)
-        server.settle(lambda: all(map(server.has_read, crowd)))
+        server.settle(lambda crowd=crowd: all(map(server.has_read, crowd)))  # type: ignore[misc]
         server.come_to_rest()
         server.did("then another client came")
         server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WINDOW)
