@@ -12,6 +12,7 @@ from grader.finding import Finding
 from grader.subject import Server
 from tests.checks import clients, questions
 
+ROOM = 16 << 10  # bytes that a receive buffer takes, whatever else it holds
 PART = request("/page1.txt")[:-9]
 MUCH = tuple(f"X-Padding-{number}: " + "x" * 400 for number in range(3))
 #: What has been answered on a connection before -> the heads that were sent.
@@ -203,8 +204,9 @@ def play(server: Server, states: list[State], leave: Callable[[Client], None]) -
 
 
 def read_on(server: Server, crowd: list[Client]) -> None:
-    """Who had stopped reading gets all that is to come; who has half-closed need not, beyond the buffers."""
-    readers = [client for client in crowd if not client.reading and not client.half_closed]
+    """Who had stopped reading gets all that is to come; who has half-closed need not, beyond the buffers, nor one with
+    more behind than the kernel has room for: one who peeks at half a head leaves no room for its other half."""
+    readers = [client for client in crowd if not (client.reading or client.half_closed or len(client.sent) > ROOM)]
     if not readers:
         return
     server.did("then who had stopped reading read on")
