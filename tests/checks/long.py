@@ -352,8 +352,7 @@ def full_with_others(server: Server, target: str, room: int) -> None:
         "HTTP/1.0": request(target, version="1.0"),
     }
     streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
-    many = {"for what is not there": request("/nope.txt"), "by another method": request("/page1.txt", method="DELETE")}
-    streams |= {f"the last 1,200 {what}": [page * (room - 2) + other * 1200] for what, other in many.items()}
+    streams["the last 1,200 for what is not there"] = [page * (room - 2) + request("/nope.txt") * 1200]
     for what, sent in streams.items():
         server.did(f"{clients.plural(len(sent), 'client')} sent so many that there is room for no more answers, {what}")
         crowd = [server.client(window=clients.TINY) for _ in sent]

@@ -227,7 +227,7 @@ def thousand_requests(server: Server, count: int, each: int = 100, together: int
         server.departed.clear()
 
 
-def pipeline(server: Server, count: int = 1500) -> None:
+def pipeline(server: Server, count: int = 1100) -> None:
     """More requests in one piece than one may call for the next out of: a server may close after 100 answers."""
     if server.long:
         server.did(f"sent {count:,} requests in one piece, and took what came")
