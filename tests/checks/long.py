@@ -354,14 +354,15 @@ def full_with_others(server: Server, target: str, room: int) -> None:
     streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
     streams["the last 1,200 for what is not there"] = [page * (room - 2) + request("/nope.txt") * 1200]
     for what, sent in streams.items():
-        server.did(f"{clients.plural(len(sent), 'client')} sent so many that there is room for no more answers, {what}")
+        crowd_of = clients.plural(len(sent), "client")
+        told = f"{crowd_of} sent so many that there is room for no more answers, {what}; then another came"
+        server.did(told, again=True)
         crowd = [server.client(window=clients.TINY) for _ in sent]
         for client, stream in zip(crowd, sent, strict=True):
             client.stop_reading()
             client.send(stream)
         server.settle(lambda crowd=crowd: all(map(server.has_read, crowd)))  # type: ignore[misc]
         server.come_to_rest()
-        server.did("then another client came")
         server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WINDOW)
         server.leave()
 
