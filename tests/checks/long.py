@@ -64,7 +64,7 @@ def long_heads(server: Server, count: int = 100, together: int = 5) -> None:
     for _ in range(0, count, together):
         client.send(padded("/page1.txt", contract.HEAD) * together)
         for _ in range(together):
-            asked(server, client, "/page1.txt", questions.MANY_HEADS)
+            server.serves(client, "/page1.txt", look_at=questions.MANY_HEADS)
 
 
 def padded(target: str, size: int) -> bytes:

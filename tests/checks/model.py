@@ -295,8 +295,9 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Ite
         yield from found[:1]
         server.leave()
     for way in ways.VANISHED + ways.IN_ANSWER + (ways.SECOND_HEAD + ways.IDLE + ways.PIPELINED) * server.long:
-        server.did(f"six clients at once {way.told}; looked at where the server sleeps", again=True)
-        ways.side_by_side(server, [way] * 6, asleep_or)
+        count = 2 if way.dear else 6
+        server.did(f"{count} clients at once {way.told}; looked at where the server sleeps", again=True)
+        ways.side_by_side(server, [way] * count, asleep_or)
         yield from found[:1]
         server.leave()
 
