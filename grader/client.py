@@ -31,9 +31,11 @@ class Event(NamedTuple):
     detail: str
 
 
-def request(target: str, *, method: str = "GET", version: str = "1.1", headers: tuple[str, ...] = ()) -> bytes:
-    """A whole request head for `target` as it is to stand in the request line."""
-    lines = [f"{method} {target} HTTP/{version}", "Host: kata.test", *headers]
+def request(
+    target: str, *, method: str = "GET", version: str = "1.1", headers: tuple[str, ...] = (), host: int = 0
+) -> bytes:
+    """A whole request head for `target` as it is to stand in the request line; `host` lines stand before Host."""
+    lines = [f"{method} {target} HTTP/{version}", *headers[:host], "Host: kata.test", *headers[host:]]
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
 
 

@@ -30,7 +30,7 @@ STATE_NAMES = (
 # only those a server can sleep in. Elsewhere a number stays a number, and nothing is proven from it.
 SYSCALLS = {
     "x86_64": {
-        0: "read", 1: "write", 2: "open", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause",
+        0: "read", 1: "write", 2: "open", 3: "close", 7: "poll", 19: "readv", 20: "writev", 23: "select", 34: "pause",
         35: "nanosleep", 40: "sendfile", 42: "connect", 43: "accept", 44: "sendto", 45: "recvfrom",
         46: "sendmsg", 47: "recvmsg", 61: "wait4", 72: "fcntl", 73: "flock", 128: "rt_sigtimedwait",
         130: "rt_sigsuspend", 202: "futex", 219: "restart_syscall", 230: "clock_nanosleep", 232: "epoll_wait",
@@ -38,7 +38,7 @@ SYSCALLS = {
         288: "accept4", 299: "recvmmsg", 441: "epoll_pwait2",
     },
     "aarch64": {
-        22: "epoll_pwait", 25: "fcntl", 32: "flock", 56: "openat", 63: "read", 64: "write", 65: "readv",
+        22: "epoll_pwait", 25: "fcntl", 32: "flock", 56: "openat", 57: "close", 63: "read", 64: "write", 65: "readv",
         66: "writev", 71: "sendfile", 72: "pselect6", 73: "ppoll", 76: "splice", 95: "waitid", 98: "futex",
         101: "nanosleep", 115: "clock_nanosleep", 128: "restart_syscall", 133: "rt_sigsuspend",
         137: "rt_sigtimedwait", 202: "accept", 203: "connect", 206: "sendto", 207: "recvfrom", 211: "sendmsg",

@@ -69,6 +69,17 @@ def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
     return readers
 
 
+def all_in_the_kernel(server: Server) -> Client:
+    """A client that asks for less than the kernel takes at once, and for more than its window, and reads none of it."""
+    target = server.root.sized(1 << 20)
+    client = server.client(window=TINY)
+    client.stop_reading()
+    client.send(request(target))
+    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
+    server.come_to_rest()
+    return client
+
+
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then two others came")
     readers = stuck_readers(server, count)

@@ -143,6 +143,7 @@ LINES = {
     "slow_reader": Line(
         "A slow reader gets every byte of a large file.",
         clients.slow_reader,
+        also=(states.others_are_served_beside_readers,),
     ),
     "vanishing": Line(
         "Clients that vanish before or in mid-request leave nothing behind.",
@@ -179,6 +180,7 @@ LINES = {
         "Whatever a client sends or does, the next one is served.",
         survival.odd_heads,
         survival.odd_values,
+        survival.pipeline,
         patience.minutes,
     ),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),
@@ -295,6 +297,7 @@ LINES = {
         "Pipelined large answers reach a slow reader whole and in order.",
         long.pipelined_slowly_read,
         long.pipelined_until_full,
+        also=(states.others_are_served_beside_readers,),
     ),
     "forgets_idle": Line(
         "A client that leaves an idle connection is forgotten.",

@@ -53,6 +53,24 @@ def hundred(server: Server, count: int = 100) -> None:
         server.did(f"sent request {number + 1} on one connection, after the answer to the one before", again=True)
         client.send(request(target))
         asked(server, client, target, questions.NEXT_ANSWER)
+    server.leave()
+    long_heads(server)
+
+
+def long_heads(server: Server, count: int = 100, together: int = 5) -> None:
+    """No more at once than the kernel holds for one who peeks, and takes a head only when it is whole."""
+    server.did(f"sent {count} requests of {contract.HEAD:,} bytes each on one connection, {together} at a time")
+    client = server.client()
+    for _ in range(0, count, together):
+        client.send(padded("/page1.txt", contract.HEAD) * together)
+        for _ in range(together):
+            server.serves(client, "/page1.txt", look_at=questions.MANY_HEADS)
+
+
+def padded(target: str, size: int) -> bytes:
+    """A request of so many bytes."""
+    line = "X-Padding: "
+    return request(target, headers=(line + "x" * (size - len(request(target, headers=(line,)))),))
 
 
 def lengths(server: Server) -> None:
@@ -95,14 +113,15 @@ LAST = (
 
 
 def closes_when_asked(server: Server) -> None:
-    for line, method, target, before in LAST:
+    for number, (line, method, target, before) in enumerate(LAST):
         shown = line.replace("\t", "\\t")
         server.did(f"request {before + 1} on a connection was {method} {target} with `{shown}`", again=True)
         client = server.client()
         for _ in range(before):
             client.send(request("/page1.txt"))
             asked(server, client, "/page1.txt")
-        client.send(request(target, method=method, headers=("Accept: */*", line, "X-More: yes")))
+        lines = (line, "Accept: */*", "X-More: yes") if number % 2 else ("Accept: */*", line, "X-More: yes")
+        client.send(request(target, method=method, headers=lines, host=number % 4))
         is_last(server, client, questions.CLOSES)
     closes_in_a_queue(server)
 
@@ -314,10 +333,38 @@ def pipelined_until_full(server: Server) -> None:
     client.send(request(target) * count)
     server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0)
     server.come_to_rest()
+    row = server.row(client)
     client.open_window()
     for _ in range(min(count, contract.MANY)):
         server.serves(client, target, look_at=questions.QUEUE)
     server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)  # what comes, is right
+    room = row.unsent // client.replies[0].size if row and client.replies else 0
+    server.leave()
+    if 4 < room < count:
+        full_with_others(server, target, room)
+
+
+def full_with_others(server: Server, target: str, room: int) -> None:
+    """Where there is no room, the answer is one of another kind. room: how many of this file the kernel takes."""
+    page = request(target)
+    last = {
+        "`Connection: close`": request(target, headers=("Connection: close",)),
+        "HTTP/1.0": request(target, version="1.0"),
+    }
+    streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
+    streams["the last 1,200 for what is not there"] = [page * (room - 2) + request("/nope.txt") * 1200]
+    for what, sent in streams.items():
+        crowd_of = clients.plural(len(sent), "client")
+        told = f"{crowd_of} sent so many that there is room for no more answers, {what}; then another came"
+        server.did(told, again=True)
+        crowd = [server.client(window=clients.TINY) for _ in sent]
+        for client, stream in zip(crowd, sent, strict=True):
+            client.stop_reading()
+            client.send(stream)
+        server.settle(lambda crowd=crowd: all(map(server.has_read, crowd)))  # type: ignore[misc]
+        server.come_to_rest()
+        server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WINDOW)
+        server.leave()
 
 
 def idle_crowd(server: Server, count: int) -> None:

@@ -5,6 +5,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 
 from grader import evidence
 from grader.client import Client, request
@@ -12,7 +13,7 @@ from grader.kernel import Task
 from grader.subject import Server
 from grader.timers import ACCEPT, FOREVER, TIMEOUTS, timeout_of
 from grader.traces import Newcomers, Others, Traces, last_pid_tells, others
-from tests.checks import clients, questions
+from tests.checks import clients, questions, ways
 
 MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_OF_ALL = 0.6  # of what a loop of ours gets beside it: one that never rests gets as much
@@ -439,19 +440,29 @@ def never_naps(server: Server) -> None:
 def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Iterator[Task]:
     """The first nap that a look finds while clients of one kind are answered. A look may miss one, and never invents
     one: several of them come at once, so that their naps add up."""
+    found: list[Task] = []
+
+    def asleep_or(done: Callable[[], object]) -> bool:
+        found.extend(task for task in server.tasks() if task.state == "S" and is_nap(task))
+        return bool(found or done())
+
     for sent, asked in kinds(server).items():
         server.did(f"six clients at once asked for {asked}; looked at where the server sleeps", again=True)
-        found: list[Task] = []
         with server.stopped():
             crowd = [server.client(wait=False) for _ in range(6)]
             for client in crowd:
                 client.send(sent)
 
-        def answered(crowd: list[Client] = crowd, found: list[Task] = found) -> bool:
-            found.extend(task for task in server.tasks() if task.state == "S" and is_nap(task))
-            return bool(found) or all(client.replies or client.ended for client in crowd)
+        def answered(crowd: list[Client] = crowd) -> bool:
+            return all(client.replies or client.ended for client in crowd)
 
-        server.until(answered)
+        server.until(partial(asleep_or, answered))
+        yield from found[:1]
+        server.leave()
+    for way in ways.VANISHED + ways.IN_ANSWER + (ways.SECOND_HEAD + ways.IDLE + ways.PIPELINED) * server.long:
+        count = 2 if way.dear else 6
+        server.did(f"{count} clients at once {way.told}; looked at where the server sleeps", again=True)
+        ways.side_by_side(server, [way] * count, asleep_or)
         yield from found[:1]
         server.leave()
 
@@ -657,10 +668,21 @@ def at_rest(server: Server, when: str, wakes: float = MANY_WAKES, costs: str = "
 def state_of_clients(server: Server) -> frozenset[object]:
     """What states its clients are in, and how those who have left have done so: what it does then may differ."""
     here = {
-        (c.reading, c.half_closed, c.replies[-1].status if c.replies else 0, len(c.replies) < c.asked, bool(c.part))
+        (c.reading, c.half_closed, c.replies[-1].status if c.replies else 0, behind(c), bool(c.part), *lie(server, c))
         for c in server.clients
     }
     return frozenset(here | {event.what for c in server.departed for event in c.diary[-1:]})
+
+
+def behind(client: Client) -> int:
+    """How many requests are not answered: none, one, some, many."""
+    return sum(client.asked - len(client.replies) > few for few in (0, 1, 50))
+
+
+def lie(server: Server, client: Client) -> tuple[bool, int]:
+    """Of one who does not read: whether bytes of his lie unread, and how much of his answer the kernel has."""
+    row = None if client.reading else server.row(client)
+    return (row.unread > 0, row.unsent.bit_length()) if row else (False, 0)
 
 
 def rest_line(server: Server) -> tuple[str, str]:
@@ -684,6 +706,9 @@ def idle(server: Server, count: int) -> None:
 def idle_readers(server: Server) -> None:
     server.did("four clients asked for a large file and stopped reading; then there was no traffic")
     readers = clients.stuck_readers(server, 4)
+    at_rest(server, "while clients do not read")
+    server.did("another asked for 1 MiB, which the kernel has room for, and read none of it; then there was no traffic")
+    clients.all_in_the_kernel(server)
     at_rest(server, "while clients do not read")
     if server.long:
         server.did("then they read all of it, and stayed")

@@ -83,6 +83,7 @@ WINDOW = {
     "nobody has accepted it": "what does send() do when the client's window is full, and who waits with it?",
     "has not read": "what does send() do when the client's window is full, and who waits with it?",
 }
+LINGER = "which option of a socket lets close() wait, and for whom?"
 REST = {
     "stays open": "who remembers what is left to send, and what says that there is room again?",
     "is another": "which byte comes next for this client, and what else moves that place in the file?",

@@ -6,12 +6,15 @@ played one at a time, and what is told is the state that shows it.
 
 from collections.abc import Callable
 
+from grader import contract, judge
 from grader.client import Client, request
 from grader.finding import Finding
 from grader.subject import Server
 from tests.checks import clients, questions
 
+ROOM = 16 << 10  # bytes that a receive buffer takes, whatever else it holds
 PART = request("/page1.txt")[:-9]
+MUCH = tuple(f"X-Padding-{number}: " + "x" * 400 for number in range(3))
 #: What has been answered on a connection before -> the heads that were sent.
 BEFORE = {
     "404": request("/nope.txt"),
@@ -69,6 +72,18 @@ def stuck_with_more_behind(server: Server) -> Client:
     return client
 
 
+def stuck_with_much_behind(server: Server) -> Client:
+    """stopped reading in mid-answer and sent 99 more requests, more than 100 KiB"""
+    client = stuck(server)
+    client.send(request("/page1.txt", headers=MUCH) * (contract.MANY - 1))
+    return client
+
+
+def all_in_the_kernel(server: Server) -> Client:
+    """asked for 1 MiB and reads none of it: the kernel has room for all"""
+    return clients.all_in_the_kernel(server)
+
+
 def stuck_with_more_and_half_closed(server: Server) -> Client:
     """stopped reading in mid-answer, sent another request and shut down its sending side"""
     client = stuck(server)
@@ -110,12 +125,17 @@ STATES = (
     stuck,
     stuck_and_half_closed,
     stuck_with_more_behind,
+    stuck_with_much_behind,
     stuck_with_more_and_half_closed,
+    all_in_the_kernel,
     served,
     *(after(name) for name in BEFORE),
 )
 LONG = (part_of_a_second_head,)
-NOT_READING = {stuck, stuck_and_half_closed, stuck_with_more_behind, stuck_with_more_and_half_closed}
+NOT_READING = {
+    *(stuck, stuck_and_half_closed, stuck_with_more_behind, stuck_with_much_behind, stuck_with_more_and_half_closed),
+    all_in_the_kernel,
+}
 
 State = Callable[[Server], Client]
 
@@ -169,6 +189,8 @@ def play(server: Server, states: list[State], leave: Callable[[Client], None]) -
     server.come_to_rest()
     comes(server)
     server.watch("over")  # for those who came, while these stay
+    if leave is Client.close:
+        read_on(server, crowd)
     verb = "closed" if leave is Client.close else "reset"
     server.did(f"then {'they all' if len(crowd) > 1 else 'that one'} {verb} the connection")
     for client in crowd:
@@ -179,6 +201,30 @@ def play(server: Server, states: list[State], leave: Callable[[Client], None]) -
     server.come_to_rest()
     with server.at_the_cost_of("goes_on"):
         comes(server)
+
+
+def read_on(server: Server, crowd: list[Client]) -> None:
+    """Who had stopped reading gets all that is to come; who has half-closed need not, beyond the buffers, nor one with
+    more behind than the kernel has room for: one who peeks at half a head leaves no room for its other half."""
+    readers = [client for client in crowd if not (client.reading or client.half_closed or len(client.sent) > ROOM)]
+    if not readers:
+        return
+    server.did("then who had stopped reading read on")
+    for client in readers:
+        client.open_window()
+    for client in readers:
+        number = contract.expected(judge.exchange(server, client))
+        ends = judge.is_to_end(server, client)
+
+        def has_all(client: Client = client, number: int = number, ends: bool = ends) -> object:
+            return client.ended or client.malformed or (len(client.replies) >= number and not ends)
+
+        expected = f"{number} answers" if number > 1 else "the whole answer"
+        expected += f" for {client.name}" + ", then the end of the stream" * ends
+        line = "pipelined_slowly" if number > 1 else "slow_reader"
+        server.must(has_all, expected, clients=[client], look_at=questions.QUEUE, costs=line)
+        server.check(client, over=True)
+    server.come_to_rest()
 
 
 def comes(server: Server) -> None:

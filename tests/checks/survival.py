@@ -288,6 +288,17 @@ def thousand_requests(server: Server, count: int, each: int = 100, together: int
         crowd.leaves_nothing(ways.LONG_SERVED[1], at_once=leaving.DEAR)
 
 
+def pipeline(server: Server, count: int = 1100) -> None:
+    """More requests in one piece than one may call for the next out of: a server may close after 100 answers."""
+    if server.long:
+        server.did(f"sent {count:,} requests in one piece, and took what came")
+        client = server.client()
+        client.send(request("/page1.txt") * count)
+        server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)
+        server.leave()
+        server.goes_on()
+
+
 def output_closed(grading: Grading) -> None:
     """Stretch: the terminal goes, and the server stays."""
     with grading.started() as server:

@@ -70,6 +70,25 @@ def few_threads(server: Server) -> None:
         )
 
 
+def closes_at_once(server: Server) -> None:
+    """One thread for all does not wait in close() until a client has read: socket(7), SO_LINGER, O_NONBLOCK or not."""
+    task = server.launch.proc.task(server.main, server.main)
+    if task and (task.state, task.call) == ("S", "close") and (client := closing(server)):
+        after = server.launch.proc.task(server.main, server.main)
+        if after and (after.state, after.call, after.switches) == ("S", "close", task.switches):
+            saw = f"the thread asleep in close, until {client.name} has read"
+            server.fail("close() waits for nobody", saw, look_at=questions.LINGER, costs="stalled_readers")
+
+
+def closing(server: Server) -> Client | None:
+    """A client whose connection some close() has taken out of the table of descriptors, and not yet let go of."""
+    for client in (*server.clients[:MOST_LOOKED_AT], *server.departed[-MOST_LOOKED_AT:]):
+        row = server.row(client)
+        if row and row.inode and row.state != ESTABLISHED and not server.holders(client):
+            return client
+    return None
+
+
 def nonblocking(server: Server) -> None:
     inodes = {row.inode: client.name for client in server.clients[:MOST_LOOKED_AT] if (row := server.row(client))}
     inodes.pop(0, None)
@@ -176,6 +195,7 @@ def line_of_leaving(server: Server, client: Client) -> str:
     return "forgets_idle" if server.long and not client.ended else "no_leak"
 
 
+CLOSES_AT_ONCE = Watcher("stalled_readers", "rest", closes_at_once)  # before those that wait until it is over
 EVERYWHERE = (Watcher("", "over", forgets_everyone),)
 ALONE = (
     *EVERYWHERE,
@@ -183,8 +203,14 @@ ALONE = (
     Watcher("one_thread", "over", one_thread),
     no_passing_help("one_thread"),
 )
-IN_TURN = (*ALONE, Watcher("nonblocking", "rest", nonblocking), Watcher("in_turn", "rest", asks_in_turn))
+IN_TURN = (
+    CLOSES_AT_ONCE,
+    *ALONE,
+    Watcher("nonblocking", "rest", nonblocking),
+    Watcher("in_turn", "rest", asks_in_turn),
+)
 IN_EPOLL = (
+    CLOSES_AT_ONCE,
     *ALONE,
     Watcher("sleeps_in_epoll", "rest", sleeps_in_epoll),
     Watcher("watches", "rest", watched),
@@ -203,6 +229,7 @@ IN_THREADS = (
     Watcher("own_threads", "rest", a_thread_each),
 )
 IN_GREENLETS = (
+    CLOSES_AT_ONCE,
     *EVERYWHERE,
     one_process("one_os_thread"),
     no_passing_help("one_os_thread"),

@@ -236,19 +236,29 @@ def list_of(some: list[Way]) -> str:
     return "; ".join(dict.fromkeys(way.told for way in some))
 
 
-def side_by_side(server: Server, ways: list[Way]) -> list[tuple[Way, list[Client]]]:
+def side_by_side(
+    server: Server, ways: list[Way], looking: Callable[[State], object] | None = None
+) -> list[tuple[Way, list[Client]]]:
+    """looking: asks for a state, and looks at the server meanwhile. Then the server is stopped while they do what they
+    do, and finds all of it done at once."""
     left_so, going = [], []
-    for way in ways:
-        already = len(server.clients)
-        act = way.act(server)
-        state = next(act, None)
-        left_so.append((way, server.clients[already:]))
-        going.append((act, state))
+    moment = server.stopped if looking else nullcontext
+    with moment():
+        for way in ways:
+            already = len(server.clients)
+            act = way.act(server)
+            state = next(act, None)
+            left_so.append((way, server.clients[already:]))
+            going.append((act, state))
     while going := [(act, state) for act, state in going if state is not None]:
         states = [state for _, state in going]
-        server.settle(partial(all_hold, states))
+        all_of_them = partial(all_hold, states)
+        server.settle(partial(looking, all_of_them) if looking else all_of_them)
         if REST in states:
             server.come_to_rest(turns=2)
         server.rows()  # so that it is known whose a socket was that is left
-        going = [(act, next(act, None)) for act, _ in going]
+        with moment():
+            going = [(act, next(act, None)) for act, _ in going]
+    if looking:
+        server.settle(partial(looking, partial(forgets, server, [client for _, some in left_so for client in some])))
     return left_so

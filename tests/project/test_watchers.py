@@ -8,7 +8,7 @@ from made_up import MadeUpProc, Tree
 from grader import questions
 from grader.client import Event, request
 from grader.finding import Finding
-from grader.kernel import ESTABLISHED, Socket
+from grader.kernel import ESTABLISHED, FIN_WAIT1, Socket
 from grader.subject import Server
 from grader.verdicts import Verdicts
 from tests.checks import watchers
@@ -109,6 +109,7 @@ SUITES = {name: value for name, value in vars(watchers).items() if name.isupper(
 ALL_LINES = {
     *("one_thread", "nonblocking", "in_turn", "sleeps_in_epoll", "watches", "parent_lets_go", "own_processes"),
     *("own_threads", "one_os_thread", "vanishing", "reset_in_answer", "no_leak", "forgets_idle", "idle", "strict"),
+    "stalled_readers",
 }
 
 
@@ -217,6 +218,22 @@ def both_held_by_one(server):
         server.holds(CHILD, 4 + number, inode)
 
 
+def asleep_in_close(server):
+    """Of a file, say: the clients' sockets are open."""
+    server.tree.thread(MAIN, "close", 7)
+    two_stalled(server)
+
+
+def lingers(server):
+    server.tree.thread(MAIN, "close", 7)
+    server.clients.append(Visitor("client #1", FIRST, here=Socket(FIN_WAIT1, 0, 1 << 20, FIRST)))
+
+
+def half_closed_by_the_server(server):
+    lingers(server)
+    server.holds(MAIN, 4, FIRST)
+
+
 def three_threads_for_two(server):
     two_stalled(server)
     for tid in (11, 12):
@@ -277,6 +294,9 @@ CASES = [
     ("asks_in_turn", "rest", "IN_TURN", an_epoll, "in_turn"),
     ("sleeps_in_epoll", "rest", "IN_EPOLL", in_epoll, ""),
     ("sleeps_in_epoll", "rest", "IN_EPOLL", in_select, "sleeps_in_epoll"),
+    ("closes_at_once", "rest", "IN_EPOLL", asleep_in_close, ""),
+    ("closes_at_once", "rest", "IN_TURN", half_closed_by_the_server, ""),
+    ("closes_at_once", "rest", "IN_EPOLL", lingers, "stalled_readers"),
     ("watched", "rest", "IN_EPOLL", both_are_watched, ""),
     ("watched", "rest", "IN_EPOLL", one_being_answered_is_not_watched, ""),
     ("watched", "rest", "IN_EPOLL", one_in_the_backlog, ""),
@@ -378,7 +398,8 @@ def test_how_one_left_is_part_of_the_state(tmp_path):
 
     server = MadeUp(tmp_path / "proc")
     states = [model.state_of_clients(server)]
-    for change in ({"reading": False}, {"half_closed": True}, {"asked": 1}, {"part": b""}):
+    much = {"reading": False, "here": Socket(ESTABLISHED, 9, 0, FIRST)}
+    for change in ({"reading": False}, {"half_closed": True}, {"asked": 1}, {"asked": 99}, {"part": b""}, much):
         server.clients = [Visitor("client #1", FIRST, **change)]
         states.append(model.state_of_clients(server))
     server.clients = []
