@@ -449,7 +449,7 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Ite
     for sent, asked in kinds(server).items():
         server.did(f"six clients at once asked for {asked}; looked at where the server sleeps", again=True)
         with server.stopped():
-            crowd = [server.client(wait=False) for _ in range(6)]
+            crowd = [server.client() for _ in range(6)]
             for client in crowd:
                 client.send(sent)
 
