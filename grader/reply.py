@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import h11
 
-MAX_HEAD = 1 << 20  # bytes; no server of the kata needs a thousandth of it
+MAX_HEAD = 128 << 10  # bytes; no server of the kata needs a hundredth of it
 INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)")
 MOST_DIGITS = 18  # of a length: an exabyte
 LONGEST = 300  # bytes of an answer, or characters of a parser's words, that a message shows

@@ -165,7 +165,7 @@ MALFORMED = {
         [OK + b"Content-Length: 2\r\n\r\nok and more"],
         "after the end of the answer, as its length says, came b' and more'",
     ),
-    "an endless head": ([OK + b"X: y\r\n" * 12000], f"no blank line (CR LF CR LF) in the first {MAX_HEAD} bytes"),
+    "an endless head": ([OK + b"X: y\r\n" * 24000], f"no blank line (CR LF CR LF) in the first {MAX_HEAD} bytes"),
 }
 
 

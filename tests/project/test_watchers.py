@@ -1,5 +1,6 @@
 """The watchers on made-up facts: what each sees, whom it looks at, and which line it costs."""
 
+import struct
 from types import SimpleNamespace
 
 import pytest
@@ -165,7 +166,23 @@ def an_epoll(server):
 
 
 def in_select(server):
-    server.tree.thread(MAIN, "pselect6", 4)
+    server.tree.thread(MAIN, "pselect6", 4, 8)
+    server.tree.write("\0" * 8 + "\4", MAIN, "mem")
+
+
+def in_select_of_empty_sets(server):
+    server.tree.thread(MAIN, "pselect6", 4, 8, 16)
+    server.tree.write("\0" * 24, MAIN, "mem")
+
+
+def in_poll(server):
+    server.tree.thread(MAIN, "poll", 8, 2)
+    (server.tree.root / str(MAIN) / "mem").write_bytes(bytes(8) + struct.pack("=ihhihh", -1, 1, 0, 4, 1, 0))
+
+
+def in_poll_of_nothing(server):
+    server.tree.thread(MAIN, "poll", 8, 2)
+    (server.tree.root / str(MAIN) / "mem").write_bytes(bytes(8) + struct.pack("=ihhihh", -1, 1, 0, -1, 1, 0))
 
 
 def a_nap_by_select(server):
@@ -291,6 +308,9 @@ CASES = [
     ("nonblocking", "rest", "IN_TURN", a_blocking_listener, "nonblocking"),
     ("asks_in_turn", "rest", "IN_TURN", a_nap_by_select, ""),
     ("asks_in_turn", "rest", "IN_TURN", in_select, "in_turn"),
+    ("asks_in_turn", "rest", "IN_TURN", in_select_of_empty_sets, ""),
+    ("asks_in_turn", "rest", "IN_TURN", in_poll, "in_turn"),
+    ("asks_in_turn", "rest", "IN_TURN", in_poll_of_nothing, ""),
     ("asks_in_turn", "rest", "IN_TURN", an_epoll, "in_turn"),
     ("sleeps_in_epoll", "rest", "IN_EPOLL", in_epoll, ""),
     ("sleeps_in_epoll", "rest", "IN_EPOLL", in_select, "sleeps_in_epoll"),
