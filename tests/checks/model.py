@@ -41,7 +41,6 @@ KINDS = {
     request("/page1.txt", version="1.0"): "/page1.txt by HTTP/1.0",
     request("/page1.txt", version="2.0"): "/page1.txt by a version that there is not",
     request("/page1.txt", headers=("Connection: close",)): "/page1.txt with Connection: close",
-    request("/page1.txt", method="HEAD", headers=("Connection: close",)): "a file by HEAD",
     request("/page1.txt", method="POST", headers=("Content-Length: 0",)): "a file by POST",
     request("/page1.txt", headers=(f"X-Long: {'x' * 5000}",)): "/page1.txt in a head of 5 KB",
 }
