@@ -140,22 +140,30 @@ class Proc:
                     return letter[0]
         return main
 
-    def processes(self, strangers: frozenset[tuple[int, int]] = frozenset()) -> dict[int, Process]:
-        """All processes but those in `strangers`, each a pid and the inode number of its folder.
+    def listed(self) -> dict[int, int]:
+        """The pids there are, and the inode number of each one's folder: another when the pid is another process's."""
+        with os.scandir(self.root) as entries:
+            return {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
 
-        The inode is another one when the pid belongs to another process.
+    def processes(self, strangers: set[tuple[int, int]] | None = None) -> dict[int, Process]:
+        """All processes but those in `strangers`, each a pid and an inode as `listed` has them.
+
+        Added to these are children of strangers, but for our own: so that a look does not cost more with each process
+        that somebody else makes meanwhile. An orphan of ours is never a child of theirs (grader.launch).
         """
-        with os.scandir(self.root) as entries:
-            pids = [int(e.name) for e in entries if e.name.isdigit() and (int(e.name), e.inode()) not in strangers]
-        found = (self.process(pid) for pid in sorted(pids))
-        return {process.pid: process for process in found if process}
+        listed = self.listed()
+        strangers = set() if strangers is None else strangers
+        strangers.intersection_update(listed.items())
+        parents = {pid for pid, _ in strangers} - {os.getpid()}
+        found = (self.process(pid) for pid, inode in sorted(listed.items()) if (pid, inode) not in strangers)
+        processes = {process.pid: process for process in found if process}
+        strangers.update((pid, listed[pid]) for pid, process in processes.items() if process.parent in parents)
+        return processes
 
-    def started_before(self, moment: int) -> frozenset[tuple[int, int]]:
+    def started_before(self, moment: int) -> set[tuple[int, int]]:
         """The processes that started before this clock tick, as `processes` takes them."""
-        with os.scandir(self.root) as entries:
-            inodes = {int(entry.name): entry.inode() for entry in entries if entry.name.isdigit()}
-        found = self.processes().values()
-        return frozenset((p.pid, inodes[p.pid]) for p in found if p.started < moment and p.pid in inodes)
+        listed = self.listed()
+        return {(p.pid, listed[p.pid]) for p in self.processes().values() if p.started < moment and p.pid in listed}
 
     def tasks(self, pid: int) -> list[Task]:
         found = (self.task(pid, tid) for tid in self.numbers(pid, "task"))

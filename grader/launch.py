@@ -309,10 +309,10 @@ class Launch:
         return {pid: processes[pid] for pid in sorted(members)}
 
     @cached_property
-    def strangers(self) -> frozenset[tuple[int, int]]:
+    def strangers(self) -> set[tuple[int, int]]:
         """Whoever is older than the main process descends from it never: need not be read again and again."""
         main = self.proc.process(self.pid)
-        return self.proc.started_before(main.started) if main else frozenset()
+        return self.proc.started_before(main.started) if main else set()
 
     def is_orphan(self, process: Process) -> bool:
         if process.parent != os.getpid() or process.pid in _own:

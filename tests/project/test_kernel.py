@@ -46,6 +46,17 @@ def test_strangers(tree):
     assert proc.processes(strangers)[5].started == 200
 
 
+def test_children_of_strangers(tree):
+    """They are read once, and theirs too; a child of ours is read again and again."""
+    tree.process(5, started=99).process(os.getpid(), started=99)
+    proc = Proc(tree.root)
+    strangers = proc.started_before(100)
+    tree.process(8, parent=5).process(9, parent=os.getpid()).process(10, parent=9)
+    assert proc.processes(strangers).keys() == {8, 9, 10}
+    tree.process(11, parent=8)
+    assert proc.processes(strangers).keys() == {9, 10, 11} and proc.processes(strangers).keys() == {9, 10}
+
+
 def test_what_has_vanished(tree):
     """What is not there (any more) reads as absent: a process, a thread, a file, a folder, a link."""
     proc = Proc(tree.root)
