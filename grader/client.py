@@ -45,7 +45,15 @@ class Client:
     `hot` is where it enters itself when it has something to do that no event of its socket announces.
     """
 
-    def __init__(self, name: str, address: tuple[str, int], hot: "set[Client]", *, window: int = 0):
+    def __init__(
+        self,
+        name: str,
+        address: tuple[str, int],
+        hot: "set[Client]",
+        *,
+        window: int = 0,
+        source: tuple[str, int] | None = None,
+    ):
         self.name = name
         self.address = address
         self.hot = hot
@@ -75,6 +83,8 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a piece goes when it is sent
         if window:  # before connecting, so that the window is never offered larger; socket(7) doubles it
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        if source:
+            self.socket.bind(source)
         self.write("connecting", "{}:{}".format(*address))
         error = self.socket.connect_ex(address)
         self.local: tuple[str, int] = self.socket.getsockname()

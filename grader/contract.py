@@ -329,11 +329,12 @@ def framing(exchange: Exchange, request: Request, reply: Reply) -> Iterator[Viol
 
 
 def planted(request: Request) -> Iterator[tuple[str, str]]:
-    """Header lines that a request would like to have in its answer: name and value, from an escaped line break."""
-    target = request.target
+    """Header lines that a request would like to have in its answer: name and value, from an escaped line break, or
+    from half of one in a value of its own."""
+    target, values = request.target, b" ".join(value for _, value in request.fields if b"\r" in value or b"\n" in value)
     for _ in range(2):
         target = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), target)
-        for line in re.split(rb"[\r\n]+", target)[1:]:
+        for line in (*re.split(rb"[\r\n]+", target)[1:], *re.split(rb"[\r\n]+", values)[1:]):
             name, colon, value = line.partition(b":")
             if colon and TOKEN.fullmatch(name):
                 yield name.decode().lower(), value.split()[0].decode("latin-1") if value.split() else ""

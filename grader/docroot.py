@@ -38,6 +38,8 @@ INSIDE_LINKS = (
     "/shortcut/",
     "/shortcut/deep/up.txt",
     "/hall/",
+    "/itself/page1.txt",
+    "/itself/sub/",
 )
 #: Targets that links lead to, out of the root.
 OUTSIDE_LINKS = (
@@ -130,6 +132,7 @@ class DocumentRoot:
             ("absolute.txt", os.fsdecode(self.place) + "/linked-to.txt"),
             ("link-to-link.txt", "relative.txt"),
             ("shortcut", "sub"),
+            ("itself", "."),
             ("sub/deep/up.txt", "../../linked-to.txt"),
             ("hall/index.html", "../linked-to.txt"),
         ):
@@ -170,6 +173,8 @@ class DocumentRoot:
         os.mkfifo(self.path / "fifo")
         (self.path / "bare").mkdir()
         (self.path / "odd" / "index.html").mkdir(parents=True)
+        (self.path / "pipes").mkdir()
+        os.mkfifo(self.path / "pipes" / "index.html")
         os.mknod(self.path / "socket", stat.S_IFSOCK | 0o600)
 
     def link(self, name: str, leads_to: bytes) -> None:

@@ -69,11 +69,13 @@ class Server(Facts):
             self.told.pop()
         self.told.append(sentence)
 
-    def client(self, *, window: int = 0, name: str = "", wait: bool = True) -> Client:
-        """A new connection, made before anything else goes on unless told not to wait."""
+    def client(
+        self, *, window: int = 0, name: str = "", wait: bool = True, source: tuple[str, int] | None = None
+    ) -> Client:
+        """A new connection, made before anything else goes on unless told not to wait. source: from that address."""
         self.named += 1
         self.had += 1
-        client = Client(name or f"client #{self.named}", self.address, self.hot, window=window)
+        client = Client(name or f"client #{self.named}", self.address, self.hot, window=window, source=source)
         self.clients.append(client)
         self.peers.add(client.local)
         self.cast.enter(client)

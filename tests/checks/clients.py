@@ -49,6 +49,27 @@ def delay_nobody(server: Server, count: int) -> None:
         server.serves(client, target, look_at=questions.ALONE)
 
 
+def from_one_port(server: Server) -> None:
+    """Two hosts may use the same port: a connection is known by both."""
+    if ":" in server.address[0] or not server.address[0].startswith("127."):
+        return
+    server.did("a client sent part of a request; another one came from another address and the same port, and did so")
+    first = server.client(source=("127.0.0.2", 0))
+    try:
+        second = server.client(source=("127.0.0.3", first.local[1]))
+    except OSError:  # somebody else has it
+        return
+    head = request("/page1.txt")
+    for client in (first, second):
+        client.send(head[:20])
+    server.settle(lambda: server.has_read(first) and server.has_read(second))
+    for client, target in ((second, "/page1.txt"), (first, "/page1.txt")):
+        server.did(f"then {client.name} sent the rest")
+        client.send(head[20:])
+        server.serves(client, target, look_at="by what does the server know whose bytes these are?")
+        server.leave(client)
+
+
 def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
     """Clients that ask for more than the kernel can hold and read none of it."""
     big = server.root.files[target] if target else server.root.big

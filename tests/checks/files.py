@@ -9,6 +9,8 @@ from grader.subject import Server
 from tests.checks import clients, questions
 
 LONG_AGO = 1e9  # seconds: in September 2001
+#: Files that are as old as time, older, and of years to come.
+DATES = {"/epoch.txt": 0.0, "/before.txt": -86400.0, "/to-come.txt": 4e9}
 ONCE = "how often is the path decoded?"
 ESCAPES = "which bytes do these escapes stand for, and in which encoding are they a name?"
 FIRST = "which comes first: cutting off the query, or decoding the path?"
@@ -22,6 +24,10 @@ NAMES = {
         "/.well-known/security.txt",
         "does a dot in front make a folder another kind of folder?",
     ),
+    "$HOME.txt": ("/$HOME.txt", "what else than its percents is replaced in this path, and who asked for it?"),
+    "~root": ("/~root", "what else than its percents is replaced in this path, and who asked for it?"),
+    "${PATH}/%HOME%.txt": ("/%24%7BPATH%7D/%25HOME%25.txt", "what of this path is replaced, and who asked for it?"),
+    "www/html/srv.txt": ("/www/html/srv.txt", "which letters are taken off at the beginning of a path?"),
     "my folder/año/page (1), 'a'!*@$&+=;:.txt": (
         "/my%20folder/a%c3%b1o/page%20(1),%20'a'!*@$&+=;:.txt",
         "which characters may stand in a path as they are, RFC 3986, section 3.3?",
@@ -53,8 +59,25 @@ QUERIES = {
     "/sub/": ("?x=%3F", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/what%3F.txt": ("?what?", FIRST),
     "/page5.txt": ("?file=/%2e%2e/../secret.txt", "where does the path end, and may dots in a query climb?"),
+    "/page6.txt": ("?" + "&".join(["a=b"] * 300), "what is there to count in a query?"),
+    "/page7.txt": ("?" + ";".join(f"{n}" for n in range(300)), "what is there to read in a query?"),
     "/page4.txt": ("?a=%00&b=%zz", "what of a query has to be decoded, or to make sense, for a file to be sent?"),
 }
+#: Names that browsers, robots and those who look for holes ask for; and what some pages send instead of a picture.
+EXPECTED = (
+    *("/favicon.ico", "/robots.txt", "/apple-touch-icon.png", "/sitemap.xml", "/manifest.json", "/health", "/status"),
+    *(
+        "/metrics",
+        "/server-status",
+        "/.htaccess",
+        "/.env",
+        "/index.php",
+        "/index.htm",
+        "/default.html",
+        "/cgi-bin/test",
+    ),
+    *("/nope.png", "/nope.gif", "/nope.jpg", "/nope.css", "/nope.js", "/nope.html", "/404.html", "/$HOME"),
+)
 #: What is no readable regular file -> what to ask when it is not answered so.
 MISSING = {
     "/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
@@ -69,6 +92,12 @@ MISSING = {
     "/fifo": "what does open() do with a FIFO that has no writer, and what kind of file is it?",
     "/ring": "what does following a link that leads back to itself raise?",
     f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
+    **dict.fromkeys(EXPECTED, "who asks for this name, and is there a file of that name?"),
+    "/text": "is there a file of this very name, or of one that is longer?",
+    "/index": "is there a file of this very name, or of one that is longer?",
+    "/sub/deep/": "what is there to send for a folder without an index.html?",
+    "/kinds/": "what is there to send for a folder without an index.html?",
+    "/pipes/": "what does open() do with a FIFO that has no writer, and what kind of file is it?",
     "/locked.txt": "what does open() raise when the file may not be read, and what is the client told?",
 }
 #: Target -> why it names no file.
@@ -98,7 +127,18 @@ NOTHING = (
 
 def contents(server: Server) -> None:
     server.did("asked for files of text, of random bytes, of one byte and of none")
-    targets = ("/index.html", "/small.bin", "/tricky.txt", "/one.txt", "/empty.txt", "/sub/deep/page.txt", "/plain")
+    for target, when in DATES.items():
+        server.root.add(target, f"dated {when:.0f}\n".encode(), dated=when)
+    targets = (
+        *DATES,
+        "/index.html",
+        "/small.bin",
+        "/tricky.txt",
+        "/one.txt",
+        "/empty.txt",
+        "/sub/deep/page.txt",
+        "/plain",
+    )
     kinds = (f"/kinds/kind{kind}" for kind in KINDS)
     for target in (*targets, *NO_TEXT, *kinds, *MODES.values(), *map(server.root.sized, server.root.sizes)):
         server.did(f"asked for {target}, {len(server.root.files[target])} bytes", again=True)
@@ -175,6 +215,7 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
 
 def made_below(server: Server) -> None:
     """A folder that was not there, or had no index, has one now."""
+    without_a_start_page(server)
     for folder, target in (("/later/", "/later/index.html"), ("/bare/", "/bare/index.html"), ("/sub/", "/sub/new.txt")):
         asked = folder if target.endswith("index.html") else target
         server.did(f"asked for {asked}, which was not there; then {target} was made, and {asked} asked for")
@@ -185,6 +226,18 @@ def made_below(server: Server) -> None:
         server.root.remove(target)
         server.answers(server.ask(asked), (404,), "the file has been removed", questions.FRESH)
         server.leave()
+
+
+def without_a_start_page(server: Server) -> None:
+    """The root itself may have no index.html."""
+    data = server.root.files["/index.html"]
+    gone(server, "/index.html")
+    server.did("asked for /, which has no index.html now")
+    server.answers(server.ask("/"), (404,), "there is no index.html in the root", questions.FRESH)
+    server.leave()
+    server.root.add("/index.html", data)
+    server.serves(server.ask("/"), "/", look_at=questions.FRESH)
+    server.leave()
 
 
 def replaced_by_links(server: Server) -> None:

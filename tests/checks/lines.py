@@ -205,6 +205,7 @@ LINES = {
     "stalled": Line(
         "{count} stalled clients delay nobody, and can finish in any order.",
         clients.delay_nobody,
+        clients.from_one_port,
         states.others_are_served,
     ),
     "stalled_readers": Line(

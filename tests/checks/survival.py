@@ -134,6 +134,7 @@ FIELDS = (
     ("Range", "If-Range"),
     ("If-Modified-Since", "If-Unmodified-Since", "Date"),
     ("If-None-Match", "If-Match", "Cache-Control", "Keep-Alive"),
+    ("X-Request-Id", "Access-Control-Request-Headers"),
     ("Cookie", "Authorization", "Referer", "Origin", "Forwarded", "X-Forwarded-For", "Max-Forwards", "Via"),
     ("Accept", "Accept-Encoding", "Accept-Language", "Accept-Charset", "Content-Type", "TE", "User-Agent"),
 )
@@ -142,6 +143,7 @@ VALUES = (
     *("", "=", ":", ";", ",", "-", '"', "%", "*", "q=x", ";q=", "a=", "=b", "a b", "/", "../..", "{0}%s", "\xff\xb2"),
     *("bytes=-", "bytes=0-0,-", "bytes=-0", "bytes=--5", "bytes=9-1", "bytes=0-99999999999999999999", "bytes"),
     *("kata.test:", "kata.test:http", "kata.test:99999", "[", "[::1", "[::1]:", "Basic", "Basic ===", "Basic \xff"),
+    *("a\nX-Planted: yes", "a\rX-Planted: yes", "a\r\n X-Planted: yes"),
     *("Mon, 01 Jan 2001 00:00:00 -0000", "Mon, 01 Jan 0000 00:00:00 GMT", "1e9", "0x10", "-1", "\xb2"),
 )
 

@@ -16,6 +16,7 @@ TINY = 4096  # bytes: the window of a slow reader
 State = Callable[[], object]
 PAGE = request("/page1.txt")
 HALF = PAGE[:-9]
+PAST, TO_COME = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
 CLOSED, RESET = Client.close, Client.reset
 
 
@@ -147,6 +148,16 @@ SERVED = (
     served("asked for a range", request("/page1.txt", headers=("Range: bytes=2-5",))),
     served("asked for a range that is not there", request("/large.bin", headers=("Range: bytes=99999999-",))),
     served("asked for a file of 100 KB", request("/hundred.bin")),
+    served(
+        "asked for a file that has not changed", request("/hundred.bin", headers=(f"If-Modified-Since: {TO_COME}",))
+    ),
+    served(
+        "asked for a file if it has not changed", request("/hundred.bin", headers=(f"If-Unmodified-Since: {PAST}",))
+    ),
+    served("asked for a file by another tag", request("/hundred.bin", headers=('If-Match: "a"',))),
+    served("asked for a file by any tag but its own", request("/hundred.bin", headers=("If-None-Match: *",))),
+    served("asked for two ranges", request("/hundred.bin", headers=("Range: bytes=0-1,5-6",))),
+    served("asked for a file by another method", request("/hundred.bin", method="PUT", headers=("Content-Length: 0",))),
     served("asked for a link that leaves the root", request("/link.txt")),
     served("asked for a link that leads back to itself", request("/ring")),
     served("asked for a path with a NUL", request("/page1.txt%00")),
@@ -160,8 +171,10 @@ SERVED = (
 )
 CLOSES = served("asked for a file, with `Connection: close`,", request("/page2.txt", headers=("Connection: close",)))
 LARGE = SERVED[-1]
+CLOSES_LARGE = served("asked for 100 KB, the last ones,", request("/hundred.bin", headers=("Connection: close",)))
 LONG_SERVED = (
     CLOSES,
+    CLOSES_LARGE,
     served("sent 100 requests in one piece", PAGE * 100, answers=100, dear=True),
     served("asked for files of 100 KB, three times", request("/hundred.bin") * 3, answers=3),
     served(
