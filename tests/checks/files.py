@@ -93,7 +93,7 @@ MISSING = {
     "/ring": "what does following a link that leads back to itself raise?",
     f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
     **dict.fromkeys(EXPECTED, "who asks for this name, and is there a file of that name?"),
-    "/text": "is there a file of this very name, or of one that is longer?",
+    "/page1": "is there a file of this very name, or of one that is longer?",
     "/index": "is there a file of this very name, or of one that is longer?",
     "/sub/deep/": "what is there to send for a folder without an index.html?",
     "/kinds/": "what is there to send for a folder without an index.html?",
