@@ -174,6 +174,14 @@ class Client:
             self.held_back = False
             self.write("all sent")
 
+    def send_urgent(self) -> None:
+        """One byte that is no part of the stream, tcp(7): urgent data."""
+        self.write("sent", "an urgent byte")
+        try:
+            self.socket.send(b"!", socket.MSG_OOB)
+        except OSError as error:
+            self.end("reset", error.strerror or str(error))
+
     def half_close(self) -> None:
         """Shut down the sending side, shutdown(2) SHUT_WR."""
         self.write("half-closed")

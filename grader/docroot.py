@@ -40,6 +40,7 @@ INSIDE_LINKS = (
     "/hall/",
     "/itself/page1.txt",
     "/itself/sub/",
+    *(f"/near-{number}.txt" for number in (4, 9, 30)),
 )
 #: Targets that links lead to, out of the root.
 OUTSIDE_LINKS = (
@@ -56,6 +57,7 @@ OUTSIDE_LINKS = (
     "/porch/",
     "/porch/index.html",
     "/dangling.txt",
+    *(f"/far-{number}.txt" for number in (4, 5, 9, 20, 38)),
 )
 
 
@@ -102,6 +104,7 @@ class DocumentRoot:
         self.add("/empty.txt", b"")
         self.add("/one.txt", self.noise.randbytes(1))
         self.add("/hundred.bin", self.noise.randbytes(100_003))
+        self.add("/hundred.txt", b"one line is as good as another\n" * 3301)
         for target in NO_TEXT:
             self.add(target, self.no_text(target))
         for number, kind in enumerate(KINDS):
@@ -133,6 +136,8 @@ class DocumentRoot:
             ("link-to-link.txt", "relative.txt"),
             ("shortcut", "sub"),
             ("itself", "."),
+            ("near-0.txt", "linked-to.txt"),
+            *((f"near-{number + 1}.txt", f"near-{number}.txt") for number in range(30)),
             ("sub/deep/up.txt", "../../linked-to.txt"),
             ("hall/index.html", "../linked-to.txt"),
         ):
@@ -167,12 +172,17 @@ class DocumentRoot:
             ("sub/away", b"../../www2"),
             ("porch/index.html", b"../../porch.html"),
             ("dangling.txt", b"../nothing.txt"),
+            ("far-0.txt", b"../secret.txt"),
+            *((f"far-{number + 1}.txt", b"far-%d.txt" % number) for number in range(38)),
             ("ring", b"ring"),
         ):
             self.link(name, leads_to)
         os.mkfifo(self.path / "fifo")
         (self.path / "bare").mkdir()
         (self.path / "odd" / "index.html").mkdir(parents=True)
+        (self.path / "old").mkdir()
+        for name in ("index.htm", "default.html", "index.php", "Index.html"):
+            (self.path / "old" / name).write_bytes(b"no index.html\n")
         (self.path / "pipes").mkdir()
         os.mkfifo(self.path / "pipes" / "index.html")
         os.mknod(self.path / "socket", stat.S_IFSOCK | 0o600)
@@ -224,7 +234,7 @@ class DocumentRoot:
 
     def twin(self) -> Path:
         """Another folder with some of the files, the same to the byte, and a name that is to be left as it is."""
-        folder = self.folder / "%41 a+b"
+        folder = self.folder / os.fsdecode(b"%41 a+b \xc3\xb1")
         for name in ("index.html", "page1.txt", "sub/deep/page.txt"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             if not (folder / name).exists():

@@ -23,6 +23,7 @@ def ended_in_service(grading: Grading, number: signal.Signals) -> None:
         for _ in range(3):
             server.client().send(b"GET /page1.txt HT")
         server.settle(lambda: all(map(server.has_read, server.clients[1:])))
+        server.come_to_rest()
         server.end_by(number)
         server.must(
             server.gone,

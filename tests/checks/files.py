@@ -24,6 +24,11 @@ NAMES = {
         "/.well-known/security.txt",
         "does a dot in front make a folder another kind of folder?",
     ),
+    "..notes.txt": ("/..notes.txt", "do two dots always climb?"),
+    ".../three.txt": ("/.../three.txt", "do dots always climb, or stay?"),
+    "_static/-x.css": ("/_static/-x.css", "which names does your code refuse, and who asked it to?"),
+    "@/+/=.txt": ("/@/+/=.txt", "which names does your code refuse, and who asked it to?"),
+    "a (deleted)": ("/a%20(deleted)", "how does your code know that a file is gone?"),
     "$HOME.txt": ("/$HOME.txt", "what else than its percents is replaced in this path, and who asked for it?"),
     "~root": ("/~root", "what else than its percents is replaced in this path, and who asked for it?"),
     "${PATH}/%HOME%.txt": ("/%24%7BPATH%7D/%25HOME%25.txt", "what of this path is replaced, and who asked for it?"),
@@ -59,6 +64,8 @@ QUERIES = {
     "/sub/": ("?x=%3F", "which comes first: looking at how the path ends, or cutting off the query?"),
     "/what%3F.txt": ("?what?", FIRST),
     "/page5.txt": ("?file=/%2e%2e/../secret.txt", "where does the path end, and may dots in a query climb?"),
+    "/page8.txt": ("?url=http://a.test/b", "where does the path end, and is the rest of the target read at all?"),
+    "/page9.txt": ("?//x@y:z[1]!$'()*,", "where does the path end, and is the rest of the target read at all?"),
     "/page6.txt": ("?" + "&".join(["a=b"] * 300), "what is there to count in a query?"),
     "/page7.txt": ("?" + ";".join(f"{n}" for n in range(300)), "what is there to read in a query?"),
     "/page4.txt": ("?a=%00&b=%zz", "what of a query has to be decoded, or to make sense, for a file to be sent?"),
@@ -78,6 +85,7 @@ EXPECTED = (
     ),
     *("/nope.png", "/nope.gif", "/nope.jpg", "/nope.css", "/nope.js", "/nope.html", "/404.html", "/$HOME"),
 )
+MIDWAY = "what does open() raise when one of the names on the way is no folder, and what is the client told?"
 #: What is no readable regular file -> what to ask when it is not answered so.
 MISSING = {
     "/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
@@ -97,7 +105,9 @@ MISSING = {
     "/index": "is there a file of this very name, or of one that is longer?",
     "/sub/deep/": "what is there to send for a folder without an index.html?",
     "/kinds/": "what is there to send for a folder without an index.html?",
+    "/old/": "which file does a path that ends in / stand for, and is there another?",
     "/pipes/": "what does open() do with a FIFO that has no writer, and what kind of file is it?",
+    **{f"/{name}/x.txt": MIDWAY for name in ("ring", "fifo", "socket", "page1.txt", "n" * 300, "dangling.txt")},
     "/locked.txt": "what does open() raise when the file may not be read, and what is the client told?",
 }
 #: Target -> why it names no file.
@@ -149,8 +159,9 @@ def contents(server: Server) -> None:
 def usual_lines(server: Server) -> None:
     """What browsers and tools send beside, and what changes nothing."""
     for line in NOTHING:
-        server.did(f"asked for /page1.txt with the header line `{line}`", again=True)
+        server.did(f"asked for /page1.txt and /nope.txt with the header line `{line}`", again=True)
         server.serves(server.ask("/page1.txt", headers=(line,)), "/page1.txt", look_at=questions.BESIDE)
+        server.reply(server.ask("/nope.txt", headers=(line,)))
         server.leave()
 
 
@@ -274,13 +285,19 @@ def replaced(server: Server, name: str) -> None:
     server.root.add(name, b"as it was in the beginning\n")
     server.get(name)
     for data, what, dated in (
-        (b"as it was before all that\n", "by an older one", LONG_AGO),
-        (b"as it was soon afterwards\n", "by one of the same length, half a second later", LONG_AGO + 0.5),
-        (b"as it was a little later..\n", "by one of the same length and date", LONG_AGO + 0.5),
-        (b"as it is for the moment...\n", "anew", None),
+        (b"as it was before all that\n", "replaced by an older one", LONG_AGO),
+        (b"as it was soon afterwards\n", "replaced by one of the same length, half a second later", LONG_AGO + 0.5),
+        (b"as it was a little later..\n", "replaced by one of the same length and date", LONG_AGO + 0.5),
+        (b"as it was, but never for long", "replaced by one longer", LONG_AGO + 2),
+        (
+            b"as it is, and its date is old",
+            "changed in its place, at the same length, and dated as before",
+            LONG_AGO + 2,
+        ),
+        (b"as it is for the moment...\n", "replaced anew", None),
     ):
-        server.root.add(name, data, replace=True, dated=dated)
-        server.did(f"then {name} was replaced {what} ({len(data)} bytes) and asked for")
+        server.root.add(name, data, replace="changed" not in what, dated=dated)
+        server.did(f"then {name} was {what} ({len(data)} bytes) and asked for")
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
 

@@ -46,6 +46,15 @@ def in_pieces(server: Server) -> None:
         client.send(head[cut:])
         server.serves(client, "/page1.txt", look_at=questions.ASSEMBLE)
         server.leave()
+    for head in (request("/nope.txt"), request("/../secret.txt"), request("/page1.txt", method="DELETE")):
+        server.did(f"sent a request in two pieces, `{excerpt(head[:-9])}` and the rest", again=True)
+        client = server.client()
+        client.send(head[:-9])
+        server.settle(partial(server.has_read, client))
+        early(server, client)
+        client.send(head[-9:])
+        server.reply(client, look_at=questions.ASSEMBLE)
+        server.leave()
     server.did("sent a header value with a byte that is no ASCII", again=True)
     client = server.ask("/page2.txt", headers=("User-Agent: caf\xe9\x85",))
     server.serves(client, "/page2.txt", look_at="which bytes may a head hold, and what do you decode?")
@@ -91,6 +100,7 @@ def long_head(server: Server) -> None:
     for what, head in (
         ("a target of 3,000 bytes", request("/page1.txt?" + "x" * 3000)),
         *((f"{count} header lines", many_lines(count)) for count in (90, 130, 1000)),
+        ("a header name of 4,000 bytes", request("/page1.txt", headers=(f"X-{'n' * 4000}: yes",))),
     ):
         server.did(f"sent a head with {what}", again=True)
         client = server.client()
@@ -112,18 +122,21 @@ def long_head(server: Server) -> None:
 def endless_head(server: Server, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so nobody else is tried meanwhile."""
     server.did("sent a head without end")
-    for line, tail, what in (
-        (b"GET /", b"", "one line, and no end of it"),
-        (b"GET /page1.txt HTTP/1.1\r\n", b"\r\n", "header lines, and no blank one"),
-        (b"POST /page1.txt HTTP/1.1\r\n", b"\r\n", "header lines of a POST, and no blank one"),
-        (b"x", b"", "letters, and no blank or end of line"),
+    line = b"X-Long: ".ljust(1 << 14, b"x")
+    for begin, piece, what in (
+        (b"GET /", line, "one line, and no end of it"),
+        (b"GET /page1.txt HTTP/1.1\r\n", line + b"\r\n", "header lines, and no blank one"),
+        (b"POST /page1.txt HTTP/1.1\r\n", line + b"\r\n", "header lines of a POST, and no blank one"),
+        (b"", b"x" * len(line), "letters, and no blank or end of line"),
+        (b"", b"\n" * len(line), "line feeds alone"),
+        (b"", b"\0" * len(line), "NUL bytes alone"),
     ):
         server.did(f"sent 256 KiB: {what}", again=True)
-        goes_on(server, line, tail, alone)
+        goes_on(server, begin, piece, alone)
         server.leave()
 
 
-def goes_on(server: Server, begin: bytes, tail: bytes, alone: bool) -> None:
+def goes_on(server: Server, begin: bytes, piece: bytes, alone: bool) -> None:
     client = server.client()
     if server.long:  # a later one than the first
         client.send(request("/page1.txt"))
@@ -132,7 +145,7 @@ def goes_on(server: Server, begin: bytes, tail: bytes, alone: bool) -> None:
     for number in range(16):
         if client.ended:
             break
-        client.send(b"X-Long: ".ljust(1 << 14, b"x") + tail)
+        client.send(piece)
         server.settle(lambda: client.ended or server.has_read(client))
         if number == 2 and not alone:
             server.serves(server.ask("/page2.txt"), "/page2.txt", look_at=questions.WAITS)

@@ -9,7 +9,7 @@ from grader import waiting
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
 from grader.subject import Server
-from tests.checks import clients, questions
+from tests.checks import clients, questions, ways
 
 
 def answers(grading: Grading) -> None:
@@ -86,14 +86,21 @@ def survivors(server: Server) -> str:
     return f"{clients.plural(len(living), 'process')} still there, {main}"
 
 
+def all_kinds(server: Server) -> None:
+    """Clients have come and left in most of the ways that there are."""
+    these = [way for way in (*ways.SERVED, *ways.VANISHED, *ways.IN_ANSWER) if not way.dear]
+    at_once = 1 if server.grading.step.startswith("01") else len(these)
+    ways.play(server, these, at_once)
+    server.settle(lambda: server.client_descriptors() == 0)
+
+
 def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
     """A signal ends the server, without a traceback; `served`: it has served a client before."""
     with grading.started() as server:
         if served:
-            server.get("/page1.txt")
-            server.settle(lambda: server.client_descriptors() == 0)
+            all_kinds(server)
         server.come_to_rest()
-        before = "one client had been served" if served else "none had come"
+        before = "clients had been served, or had left before" if served else "none had come"
         server.did(f"sent {number.name} to the main process; no client was in service, {before}")
         server.printed_before = server.launch.output.total
         server.end_by(number)
@@ -118,7 +125,8 @@ def stops_on_signals(grading: Grading) -> None:
 def restarts(grading: Grading) -> None:
     host = own_address()
     with grading.started("--host", host) as server:
-        server.did("one client was served, and the server closed its connection")
+        all_kinds(server)
+        server.did("then one client was served, and the server closed its connection")
         client = server.ask("/page1.txt", headers=("Connection: close",))
         server.serves(client, "/page1.txt")
         server.settle(lambda: client.ended)

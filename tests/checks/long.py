@@ -221,6 +221,10 @@ def http10(server: Server) -> None:
     server.did("sent one with `Connection: keep-alive`", again=True)
     client = server.ask("/page2.txt", version="1.0", headers=("Connection: keep-alive",))
     asked(server, client, "/page2.txt")
+    if not client.ended and "keep-alive" in ",".join(client.replies[0].values("connection")).lower():
+        server.did("then, since that was granted, one without", again=True)
+        client.send(request("/page1.txt", version="1.0"))
+        is_last(server, client, TEN)
 
 
 def pipelined(server: Server) -> None:

@@ -35,6 +35,7 @@ KINDS = {
     request("/sub/"): "/sub/, a folder with an index.html",
     request("/link.txt"): "a link that leaves the root",
     request("/relative.txt"): "a link that stays inside",
+    request("/hundred.txt", headers=("Accept-Encoding: gzip, br",)): "a text of 100 KB, packed if you like",
     request("/fifo"): "a FIFO",
     request("/page1.txt?a=b"): "/page1.txt?a=b, with a query",
     request("/p%61ge1.txt"): "/p%61ge1.txt, an escaped name",
@@ -731,7 +732,12 @@ def idle_after_resets(server: Server) -> None:
     at_rest(server, "after resets")
 
 
-def burst(server: Server, count: int = 40) -> None:
+def burst(server: Server) -> None:
+    """As many as its backlog has room for, up to 200: `unsent` of a listener is that, sock_diag(7)."""
+    room = max(
+        (row.unsent for row in server.launch.sockets.listeners() if row.inode == server.listener.inode), default=0
+    )
+    count = min(max(room, 40), 200)
     server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
     with server.stopped():
         crowd = [server.client(wait=False) for _ in range(count)]

@@ -12,7 +12,7 @@ from grader.finding import CannotGrade, Finding
 from grader.grading import Grading
 from grader.subject import Server
 from grader.timers import running
-from tests.checks import clients, long, model, questions
+from tests.checks import census, clients, long, model, questions
 
 Scene = Callable[..., None]
 
@@ -21,6 +21,7 @@ SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
 STEP = 48.0  # seconds between two acts of one who is busy: less than that of SOON
 GIVEN = 3 * STEP  # seconds: more than two minutes
 MANY = 80  # acts: more than an hour of them
+ROUNDS = 5  # of silent clients, who leave more behind each time
 FULL = 4  # steps in which the server comes to rest; in the others it acts when the client does
 LOOK = 7.0  # seconds: one who wakes as often as that looks around; what takes longer is meant for something
 PIECE = 2 << 20  # bytes of an answer: so many that the server has room for more when they are read
@@ -324,6 +325,7 @@ def minutes(stage: Server | Grading, *, alone: bool = False) -> None:
     """With a server of its own, since a clock that was set forward stays ahead."""
     with grading_of(stage).started() as server:
         gives_up(server, alone=alone)
+        leaves_nothing(server, alone=alone)
         nobody(server)
 
 
@@ -390,6 +392,29 @@ def nothing_left(server: Server, given_up: list[Client]) -> None:
         look_at=KEPT,
         costs=LEFT,
     )
+
+
+def leaves_nothing(server: Server, *, alone: bool) -> None:
+    """Nothing of any kind that grows with every round of those who are given up."""
+    kinds = [*SILENCES, *IDLE[:2] * server.long]
+    if not server.verdicts.judges(LEFT, LEFT):
+        return
+    server.told = [f"{len(kinds)} clients at a time were silent for minutes, by the server's clock, and left"]
+    goal: dict[str, int] = {}
+    grown: tuple[str, ...] = (census.SOCKETS, *census.DESCRIPTORS, *census.TASKS, census.GREENLETS)
+    for number in range(ROUNDS):
+        for part in [[kind] for kind in kinds] if alone else [kinds]:
+            silent = [client for kind in part if (client := silent_client(server, kind))]
+            for _ in range(3):
+                pass_time(server, GIVEN / 3)
+            server.leave(*silent)
+        now = census.count_at_rest(server, goal)
+        grown = census.exceeds(now, goal) if number else grown
+        if not grown:
+            return
+        goal = {kind: now[kind] for kind in grown}
+    saw = ", ".join(f"{now[kind]} {kind}" for kind in grown) + f" now, and more with each of {ROUNDS} rounds of them"
+    server.fail("nothing left of clients that were given up", saw, look_at=questions.LEFT, costs=LEFT)
 
 
 def wait_for_rings(server: Server) -> None:

@@ -21,6 +21,9 @@ CLIMBS = (
     "//../secret.txt",
     "/....//secret.txt",
     "/%252e%252e/secret.txt",
+    "/linked/../secret.txt",
+    "/sub/away/../secret.txt",
+    "/shortcut/../../secret.txt",
     "/..\\secret.txt",
     "/../www-private/secret.txt",
     "/../www2/secret.txt",
@@ -42,6 +45,8 @@ JUNK = (
     b'{"not": "HTTP"}\r\nat: all\r\n\r\n',
     b"GET /page1.txt ABC\r\nHost: kata.test\r\n\r\n",
     b"GET /page1.txt FTP/1.1\r\nHost: kata.test\r\n\r\n",
+    b"OPTIONS sip:nm SIP/2.0\r\nHost: kata.test\r\n\r\n",
+    b"M-SEARCH * SSDP/1.0\r\nHost: kata.test\r\n\r\n",
 )
 #: What a server makes of these is its own business, but it lives on.
 UNUSUAL = (
@@ -130,9 +135,10 @@ def half_requests(server: Server) -> None:
     for pause in (server.stopped, nullcontext):
         when = " while the server was stopped (SIGSTOP); it went on" if pause == server.stopped else ""
         server.did(f"a client sent a whole request and shut down its sending side{when}", again=True)
-        client = server.client()
-        with pause():
-            client.send(request("/small.bin"))
-            client.half_close()
-        server.serves(client, "/small.bin", look_at=questions.GOODBYE)
-        server.leave()
+        for target in ("/small.bin", server.root.sized(20_001), "/hundred.bin"):
+            client = server.client()
+            with pause():
+                client.send(request(target))
+                client.half_close()
+            server.serves(client, target, look_at=questions.GOODBYE)
+            server.leave()

@@ -53,6 +53,13 @@ def silent_and_half_closed(server: Server) -> Client:
     return client
 
 
+def part_and_urgent(server: Server) -> Client:
+    """sent part of a head and an urgent byte"""
+    client = part_of_a_head(server)
+    client.send_urgent()
+    return client
+
+
 def stuck(server: Server) -> Client:
     """stopped reading in mid-answer"""
     return clients.stuck_readers(server, 1)[0]
@@ -117,9 +124,25 @@ def part_of_a_second_head(server: Server) -> Client:
     return client
 
 
+def idle_and_half_closed(server: Server) -> Client:
+    """was served and shut down its sending side"""
+    client = served(server)
+    client.half_close()
+    return client
+
+
+def second_part_and_half_closed(server: Server) -> Client:
+    """was served, sent part of a second head and shut down its sending side"""
+    client = part_of_a_second_head(server)
+    server.settle(lambda: server.has_read(client))
+    client.half_close()
+    return client
+
+
 STATES = (
     silent,
     part_of_a_head,
+    part_and_urgent,
     part_and_half_closed,
     silent_and_half_closed,
     stuck,
@@ -131,7 +154,7 @@ STATES = (
     served,
     *(after(name) for name in BEFORE),
 )
-LONG = (part_of_a_second_head,)
+LONG = (part_of_a_second_head, second_part_and_half_closed, idle_and_half_closed)
 NOT_READING = {
     *(stuck, stuck_and_half_closed, stuck_with_more_behind, stuck_with_much_behind, stuck_with_more_and_half_closed),
     all_in_the_kernel,

@@ -217,8 +217,13 @@ def next_one(server: Server, story: str) -> None:
     server.told[-2:] = [story]
 
 
-#: What those of a round do who vanish: how much of a request they send, and how they leave.
-VANISH = ((0, Client.close), (20, Client.reset), (len(request("/page1.txt")), Client.reset))
+#: What those of a round do who vanish: what they send, and how they leave.
+VANISH = (
+    (b"", Client.close),
+    (request("/page1.txt")[:20], Client.reset),
+    (request("/page1.txt"), Client.reset),
+    (request("/nope.txt"), Client.reset),
+)
 
 
 #: Clients of the thousand after whom it has opened what it opens at first, and has its pools.
@@ -249,9 +254,9 @@ def thousand(
         some = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
         for place, (client, target) in enumerate(some):
             client.send(request("/nope.txt" if place == served - 1 else target))
-        for size, leave in VANISH:
+        for data, leave in VANISH:
             client = server.client(wait=False)
-            client.send(request("/page1.txt")[:size])
+            client.send(data)
             leave(client)
         for place, (client, target) in enumerate(some):
             if place == served - 1:

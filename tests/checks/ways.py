@@ -81,14 +81,14 @@ def unfinished(
     return Way(f"had {told} and {left(bye)}", act, dear)
 
 
-def unheard(bye: Callable[[Client], None], data: bytes) -> Way:
+def unheard(bye: Callable[[Client], None], data: bytes, words: str = "a whole request") -> Way:
     def act(server: Server) -> Iterator[State]:
         client = server.client(wait=False)
         client.send(data)
         yield lambda: client.connected and not client.outbox
         bye(client)
 
-    sent = "a whole request" if data else "nothing"
+    sent = words if data else "nothing"
     return Way(f"had sent {sent} and {left(bye)} before they were accepted", act, before_accepted=True)
 
 
@@ -122,11 +122,35 @@ def stuck(bye: Callable[[Client], None], *, half: bool = False, more: bytes = b"
     return Way(f"had asked for a file of several MiB{first} and {left(bye)} in mid-answer", act, dear=True)
 
 
+def shrunk(server: Server) -> Iterator[State]:
+    """Only one of them at a time changes the file: the others ask for what it is then."""
+    name = f"/shrinks-{server.had}.bin"
+    server.root.add(name, server.root.big)
+    client = server.client(window=TINY)
+    client.stop_reading()
+    client.send(request(name))
+    yield lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1
+    yield REST
+    server.root.shrink(name, 1 << 20)
+    client.open_window()
+    yield lambda: client.ended or client.replies or client.malformed
+    client.close()
+    server.root.remove(name)
+
+
 def REST() -> bool:
     """A state without a condition: it is waited for until the server has come to rest."""
     return True
 
 
+#: What is not answered with a file.
+OTHERS = {
+    request("/nope.txt"): "a request for a file that is not there",
+    request("/sub"): "a request for a folder",
+    request("/empty.txt"): "a request for an empty file",
+    request("/page1.txt", method="DELETE"): "a request with another method",
+    b"HELLO\r\n\r\n": "no HTTP",
+}
 SERVED = (
     served("asked for a file", PAGE),
     served("asked for an empty file", request("/empty.txt")),
@@ -157,6 +181,7 @@ SERVED = (
     served("asked for a file by another tag", request("/hundred.bin", headers=('If-Match: "a"',))),
     served("asked for a file by any tag but its own", request("/hundred.bin", headers=("If-None-Match: *",))),
     served("asked for two ranges", request("/hundred.bin", headers=("Range: bytes=0-1,5-6",))),
+    served("asked for a file by HEAD", request("/hundred.bin", method="HEAD", headers=("Connection: close",))),
     served("asked for a file by another method", request("/hundred.bin", method="PUT", headers=("Content-Length: 0",))),
     served("asked for a link that leaves the root", request("/link.txt")),
     served("asked for a link that leads back to itself", request("/ring")),
@@ -193,11 +218,13 @@ VANISHED = (
     unheard(RESET, b""),
     unheard(RESET, PAGE),
     unheard(CLOSED, b""),
+    *(unheard(RESET, data, words) for data, words in OTHERS.items()),
     unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET, dear=True),
 )
-SECOND_HEAD = tuple(
-    unfinished(f"been served, sent {len(HALF)} bytes of a second request", HALF, bye, first=PAGE)
-    for bye in (CLOSED, RESET)
+PART = f"been served, sent {len(HALF)} bytes of a second request"
+SECOND_HEAD = (
+    *(unfinished(PART, HALF, bye, first=PAGE) for bye in (CLOSED, RESET)),
+    unfinished(f"{PART}, ended the sending side", HALF, CLOSED, first=PAGE, half=True),
 )
 IDLE = (
     unfinished("been served, was idle", b"", CLOSED, first=PAGE),
@@ -206,8 +233,10 @@ IDLE = (
     unfinished("been told that a file is not there, was idle", b"", CLOSED, first=request("/nope.txt")),
 )
 IN_ANSWER = (
+    Way("asked for a file that shrank in mid-answer", shrunk, dear=True),
     unread("asked for a file", PAGE, CLOSED),
     unread("asked for a file", PAGE, RESET),
+    *(unread(f"sent {words}", data, RESET) for data, words in OTHERS.items()),
     stuck(RESET),
     stuck(RESET, half=True),
     stuck(CLOSED),
