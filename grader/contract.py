@@ -16,6 +16,7 @@ REQUEST_LINE = re.compile(rb"([^\s]+) ([^\s]+) HTTP/1\.([01])")
 FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, section 5
 PLAIN_LINE = re.compile(rb"GET /[A-Za-z0-9._/?=-]* HTTP/1\.[01]")
 PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?)?)?)?)?)?)?)?")
+USUAL_METHOD = re.compile(r"[A-Z][A-Z-]*")  # who knows only such may take another for none
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
 LONG, MANY_LINES = 1000, 20  # bytes and lines of a head from which on its length may be what is refused
@@ -272,7 +273,7 @@ def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
         return frozenset({400}), f"{shown(request.head[:60])} is no HTTP"
     name = request.method.decode("latin-1")
     if request.method != b"GET":  # letter case counts, RFC 9110, section 9.1; who knows capitals only may say 400
-        return frozenset({405, 501} if name.isupper() else {400, 405, 501}), f"{name} is not GET"
+        return frozenset({405, 501} if USUAL_METHOD.fullmatch(name) else {400, 405, 501}), f"{name} is not GET"
     wanted = exchange.wanted(number)
     statuses = frozenset(wanted.statuses)
     if len(request.head) + 4 > HEAD:

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from urllib.parse import quote
 
 from grader.client import request
+from grader.contract import USUAL_METHOD
 from grader.docroot import INSIDE_LINKS, OUTSIDE_LINKS
 from grader.subject import Server
 from tests.checks import questions
@@ -103,7 +104,7 @@ def methods(server: Server) -> None:
         headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
         client = server.ask("/page1.txt", method=method, headers=headers)
         # Letter case counts in a method, RFC 9110, section 9.1; who knows only words in capitals may take it for none.
-        statuses = (405, 501) if method.isupper() else (400, 405, 501)
+        statuses = (405, 501) if USUAL_METHOD.fullmatch(method) else (400, 405, 501)
         server.answers(client, statuses, f"{method} is not GET", questions.METHODS)
         server.leave()
 
