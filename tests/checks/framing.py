@@ -178,6 +178,7 @@ STRICT = (
     ("/%0D%0AX-Planted:%20yes/../sub", "GET", "1.1"),
     ("/sub/..//sub?%0D%0AX-Planted:%20yes", "GET", "1.1"),
     ("/a%0D%0AX-Planted:%20yes", "GET", "1.1"),
+    ("/a%0D%0AX-Planted:%20yes/", "GET", "1.1"),
     ("/no/%C3%B1/%E4%B8%AD", "DELETE", "1.1"),
 )
 

@@ -72,7 +72,7 @@ def play(scene: Scene, stage: object, scale: dict[str, object]) -> None:
 
 #: Scenes that bring clients into every state, and those that send requests of every kind.
 STATES = (model.while_it_answers, states.others_are_served, states.others_are_served_beside_readers)
-REQUESTS = (framing.strict, framing.endless_head, generated.conversations, survival.odd_heads)
+REQUESTS = (framing.strict, framing.endless_head, generated.conversations, survival.odd_heads, survival.odd_values)
 
 LINES = {
     "answers": Line("It starts, listens, and answers a client.", life.answers, starts=True),
@@ -107,7 +107,9 @@ LINES = {
         files.changes_in_mid_answer,
     ),
     "missing": Line(
-        "What is no readable regular file is 404, with a body that a person can read.", files.missing, also=REQUESTS
+        "What is no readable regular file is 404, with a body that a person can read.",
+        files.missing,
+        also=(*REQUESTS, files.usual_lines),
     ),
     "outside": Line("Nothing outside the root is served, however the path is spelled.", safety.climbs, also=REQUESTS),
     "wandering": Line(

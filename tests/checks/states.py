@@ -5,6 +5,7 @@ played one at a time, and what is told is the state that shows it.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from grader import contract, judge
 from grader.client import Client, request
@@ -257,7 +258,9 @@ def comes(server: Server) -> None:
     server.serves(client, "/small.bin", look_at=questions.ALONE)
     server.leave(client)
     server.did("then three came at once and asked")
-    with server.stopped():
+    # A thread that peeks with SO_RCVLOWAT is woken by a stop, and may take that for the end of the stream.
+    alone = len(server.launch.proc.numbers(server.main, "task")) == 1
+    with server.stopped() if alone else nullcontext():
         crowd = [server.client(wait=False) for _ in range(3)]
         for number, client in enumerate(crowd):
             client.send(request(f"/page{number}.txt"))
