@@ -224,7 +224,7 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
     for data in contents:
         verb = "changed" if (server.root.path / name[1:]).exists() else "made"
         server.root.add(name, data)
-        server.did(f"then {name} was {verb} ({len(data)} bytes) and asked for")
+        server.did(f"{name} was {verb} ({len(data)} bytes) and asked for", again=True)
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
     gone(server, name)
@@ -235,7 +235,7 @@ def made_below(server: Server) -> None:
     without_a_start_page(server)
     for folder, target in (("/later/", "/later/index.html"), ("/bare/", "/bare/index.html"), ("/sub/", "/sub/new.txt")):
         asked = folder if target.endswith("index.html") else target
-        server.did(f"asked for {asked}, which was not there; then {target} was made, and {asked} asked for")
+        server.did(f"asked for {asked}, which was not there; {target} was made, and {asked} asked for", again=True)
         server.answers(server.ask(asked), (404,), "there is no such file yet")
         server.root.add(target, b"made while the server was running\n", *(folder,) * target.endswith("index.html"))
         server.serves(server.ask(asked), asked, look_at=questions.FRESH)
@@ -249,7 +249,7 @@ def without_a_start_page(server: Server) -> None:
     """The root itself may have no index.html."""
     data = server.root.files["/index.html"]
     gone(server, "/index.html")
-    server.did("asked for /, which has no index.html now")
+    server.did("asked for /, which has no index.html now", again=True)
     server.answers(server.ask("/"), (404,), "there is no index.html in the root", questions.FRESH)
     server.leave()
     server.root.add("/index.html", data)
@@ -265,7 +265,8 @@ def replaced_by_links(server: Server) -> None:
         root.add(target, b"a file\n")
         server.get(target)
         server.did(
-            f"asked for {target}; then /{name} was replaced by a link that leaves the root, and it asked for again"
+            f"asked for {target}; then /{name} was replaced by a link that leaves the root, and it asked for again",
+            again=True,
         )
         place = os.path.join(root.place, name.encode())
         os.rename(place, aside := os.path.dirname(root.place) + b"/aside")
@@ -274,14 +275,14 @@ def replaced_by_links(server: Server) -> None:
         server.leave()
         os.unlink(place)
         os.rename(aside, place)
-        server.did("then it was put back")
+        server.did("a file that was a link in between was put back, and asked for", again=True)
         server.serves(server.ask(target), target, look_at=questions.FRESH)
         server.leave()
 
 
 def gone(server: Server, name: str) -> None:
     server.root.remove(name)
-    server.did(f"then {name} was removed and asked for")
+    server.did(f"{name} was removed and asked for", again=True)
     server.answers(server.ask(name), (404,), "the file has been removed", questions.FRESH)
     server.leave()
 
@@ -303,7 +304,7 @@ def replaced(server: Server, name: str) -> None:
         (b"as it is for the moment...\n", "replaced anew", None),
     ):
         server.root.add(name, data, replace="changed" not in what, dated=dated)
-        server.did(f"then {name} was {what} ({len(data)} bytes) and asked for")
+        server.did(f"{name} was {what} ({len(data)} bytes) and asked for", again=True)
         server.serves(server.ask(name), name, look_at=questions.FRESH)
         server.leave()
 
@@ -315,7 +316,7 @@ def changes_in_mid_answer(server: Server) -> None:
     for change in ("grew", "shrank", "was removed"):
         server.root.add(name, server.root.big[::-1])
         before = server.root.files[name]
-        server.did(f"asked for {len(before)} bytes and read none; the file {change}; then read on")
+        server.did(f"asked for {len(before)} bytes and read none; the file {change}; then read on", again=True)
         client = clients.stuck_readers(server, 1, name)[0]
         if change == "grew":
             server.root.grow(name, more)

@@ -98,7 +98,7 @@ def long_head(server: Server) -> None:
         server.serves(client, target, look_at=questions.LONG_HEAD)
         server.leave()
     for what, head in (
-        ("a target of 3,000 bytes", request("/page1.txt?" + "x" * 3000)),
+        *((f"a target of {size:,} bytes", request("/page1.txt?" + "x" * (size - 11))) for size in (3000, 8000)),
         *((f"{count} header lines", many_lines(count)) for count in (90, 130, 1000)),
         ("a header name of 4,000 bytes", request("/page1.txt", headers=(f"X-{'n' * 4000}: yes",))),
     ):
