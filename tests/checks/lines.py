@@ -21,6 +21,7 @@ from tests.checks import (
     life,
     long,
     model,
+    own,
     patience,
     safety,
     states,
@@ -201,7 +202,7 @@ LINES = {
     "own_processes": Line(
         "Fifty stalled clients are each served by a process of its own.",
         model.own_processes,
-        model.nobody_by_the_parent,
+        own.nobody_by_the_parent,
         also=STATES,
     ),
     "stalled": Line(
@@ -237,7 +238,7 @@ LINES = {
     "own_threads": Line(
         "One process, and a thread for each of fifty stalled clients.",
         model.own_threads,
-        model.nobody_by_the_main_thread,
+        own.nobody_by_the_main_thread,
         model.while_it_answers,
         also=STATES,
     ),
@@ -250,7 +251,7 @@ LINES = {
     "one_os_thread": Line(
         "One process, and with a hundred stalled clients no more threads than gevent's few helpers.",
         model.one_os_thread,
-        model.no_thread_for_an_answer,
+        own.no_thread_for_an_answer,
         model.threads_of_readers,
         also=STATES,
     ),
