@@ -49,8 +49,17 @@ class Broken(Exception):
         self.violation = violation
 
 
-def smallest(server: Server, examples: st.SearchStrategy[Example], play: Callable[[Server, Example], None]) -> None:
-    """Play examples; if one breaks a rule, the smallest that breaks it once more, for the record."""
+def smallest(
+    server: Server,
+    examples: st.SearchStrategy[Example],
+    play: Callable[[Server, Example], None],
+    *,
+    times: int = 1,
+) -> None:
+    """Play examples; if one breaks a rule, the smallest that breaks it once more, for the record.
+
+    times: as many as usual, for what has more kinds.
+    """
     stage = server
     last: list[Example] = []
 
@@ -70,7 +79,7 @@ def smallest(server: Server, examples: st.SearchStrategy[Example], play: Callabl
     phases = (Phase.generate, Phase.shrink)
     checks = list(HealthCheck)
     run = settings(
-        max_examples=server.grading.examples,
+        max_examples=server.grading.examples * times,
         database=None,
         deadline=None,
         phases=phases,
@@ -209,7 +218,7 @@ def names(server: Server) -> None:
         converse(stage, (request(target + "/" * (kind == FOLDER)),))
 
     kinds = st.sampled_from((FILE, FILE, FOLDER, NO_SLASH))
-    smallest(server, st.tuples(path, kinds, st.lists(st.integers(0, 7), min_size=1, max_size=5)), play)
+    smallest(server, st.tuples(path, kinds, st.lists(st.integers(0, 7), min_size=1, max_size=5)), play, times=3)
 
 
 def sizes(server: Server) -> None:
