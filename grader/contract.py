@@ -422,7 +422,7 @@ def end(exchange: Exchange) -> Iterator[Violation]:
     elif not exchange.long or last.closes:
         line = last.closes if exchange.long else "end_of_stream"
         # What is unread when the socket is closed makes a reset of it: more behind, or what is no request of ours.
-        behind = asked > answered or bool(exchange.rest) or last.free or not last.version
+        behind = asked > answered or bool(exchange.rest) or last.free or not last.version or len(last.head) > HEAD
         if exchange.over and not exchange.ended:
             yield Violation("ends", line, "the end of the stream after the answer", "the connection stays open")
         elif exchange.ended == "reset" and not behind and not exchange.pending:
