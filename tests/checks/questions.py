@@ -104,6 +104,8 @@ LEFT = {
     "before they were accepted": "what do you do with a connection that was over before you got it?",
     "mid-answer": "what does send() raise when a client resets the connection, and who closes the socket then?",
     "idle": "who hears that a client which asks for nothing more has left?",
+    "rounds of them": "what is done with all that belongs to a client when it is given up?",
+    "": "which path through your code does such a client take to its end, and what is still open there?",
 }
 
 REAPED = "who waits for a child that has ended, and for how many at a time?"
