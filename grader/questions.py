@@ -60,6 +60,7 @@ COMMON = {
     "Content-Length": "which lines of the head say how long the body is, and who writes each of them?",
     "in the middle of the head": "when was the connection closed, and what of the head had been sent by then?",
     "no blank line": "what ends the head of an answer?",
+    "Content-Encoding": "what does this line say of the bytes that follow, and has the client asked for that?",
     "is not HTTP": "which line of the answer breaks which rule, and where does your code write it?",
     "answer begins with": "what is the first thing that every answer has to say?",
     "status line": "what is the first thing that every answer has to say?",
