@@ -9,7 +9,7 @@ from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
 from tests.checks import questions
-from tests.checks.session import get, new_session
+from tests.checks.session import Session, get
 
 
 def early(server: Server, client: Client) -> None:
@@ -221,7 +221,7 @@ def library(server: Server) -> None:
     server.root.add("/packed.txt.gz", b"as nobody has asked for it\n")
     for target in ("/page1.txt", "/sub/", "/empty.txt", "/large.bin", "/nope.txt", "/packed.txt"):
         wanted = server.root.files.get(target)
-        with new_session() as session:
+        with Session() as session:
             try:
                 status, body = get(session, f"http://{host}:{port}{target}", server.patience)
             except requests.RequestException as error:

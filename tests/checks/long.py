@@ -10,7 +10,7 @@ from grader.docroot import beyond_buffers
 from grader.questions import Questions
 from grader.subject import Server
 from tests.checks import clients, framing, questions
-from tests.checks.session import get, new_session
+from tests.checks.session import Session, get
 
 ZH = ("中文.html", "/%E4%B8%AD%E6%96%87.html")
 SERIES = ("/page1.txt", "/nope.txt", "/empty.txt", ZH[1], "/small.bin", "/sub/", "/nope/")
@@ -412,9 +412,7 @@ def library_reuses(server: Server) -> None:
     server.root.add("/packed.txt", b"as it is\n")
     server.root.add("/packed.txt.gz", b"as nobody has asked for it\n")
     targets = ("/page1.txt", "/nope.txt", "/empty.txt", "/large.bin", "/packed.txt")
-    known = set(server.launch.sockets.connections(port))
-    peers = set(known)
-    with new_session() as session:
+    with Session() as session:
         for number in range(20):
             target = targets[number % 5]
             try:
@@ -426,7 +424,6 @@ def library_reuses(server: Server) -> None:
             if not right and not judge.control(server, request(target)):  # it is not wrong for others too
                 saw = f"{status}, {len(body)} bytes"
                 server.fail(f"the answer for {target}", saw, look_at=questions.LENGTH)
-            peers.update(server.launch.sockets.connections(port))
-        if len(peers - known) != 1:
-            saw = f"{len(peers - known)} connections"
+        if session.made != 1:
+            saw = f"{session.made} connections"
             server.fail("one connection for all 20 requests", saw, look_at=questions.LENGTH)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 import requests
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 MOST_HEAD = 1 << 20  # bytes
 MOST_BODY = 16 << 20  # bytes, decompressed
@@ -45,11 +47,29 @@ http.client._read_headers = read_headers  # type: ignore[attr-defined]
 http.client.HTTPResponse._read_status = read_final_status  # type: ignore[attr-defined]
 
 
-def new_session() -> requests.Session:
-    """A session that takes nothing from the environment: no proxy, no .netrc."""
-    made = requests.Session()
-    made.trust_env = False
-    return made
+class Session(requests.Session):
+    """A session that takes nothing from the environment: no proxy, no .netrc. `made`: its connections so far.
+
+    They are counted here, where each is made: of the server's side an address may be seen that was somebody's before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.made = 0
+        session = self
+
+        class Connection(HTTPConnection):
+            def connect(self) -> None:
+                session.made += 1
+                super().connect()
+
+        class Pool(HTTPConnectionPool):
+            ConnectionCls = Connection
+
+        adapter = requests.adapters.HTTPAdapter()
+        adapter.poolmanager.pool_classes_by_scheme = {"http": Pool}
+        self.mount("http://", adapter)
 
 
 def get(session: requests.Session, url: str, timeout: float) -> tuple[int, bytes]:

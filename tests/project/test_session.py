@@ -11,7 +11,7 @@ from tools import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.checks.session import MOST_BODY, get, new_session
+from tests.checks.session import MOST_BODY, Session, get
 
 OK = b"HTTP/1.1 200 OK\r\n"
 BODY = b"Content-Length: 2\r\n\r\nok"
@@ -65,7 +65,7 @@ def served():
 @pytest.mark.parametrize("what", GOOD)
 def test_what_http_allows(served, what):
     """No limit of Python's is in the way of an answer that HTTP allows."""
-    with new_session() as session:
+    with Session() as session:
         assert get(session, served(GOOD[what]), 60) == (200, b"ok")
 
 
@@ -73,5 +73,14 @@ def test_what_http_allows(served, what):
 def test_what_nobody_can_hold(served, what):
     """What has no end, or is more than it seems, is given up and said."""
     first, then, words = BAD[what]
-    with new_session() as session, pytest.raises(requests.RequestException, match=words):
+    with Session() as session, pytest.raises(requests.RequestException, match=words):
         get(session, served(first, then), 60)
+
+
+def test_connections_are_counted(served):
+    """One that the server ends is made anew for the next request; one that stays is not."""
+    address = served(OK + BODY)
+    with Session() as session:
+        for number in range(3):
+            assert get(session, address, 10) == (200, b"ok")
+            assert session.made == number + 1
