@@ -24,7 +24,10 @@ NO_ANSWER = "answered"  # the rule that a request is answered at all
 def exchange(server: "Server", client: Client, *, over: bool = False) -> Exchange:
     """All that has passed between this client and the server. over: nothing more will come."""
     diary = before_the_unasked(client)
-    moments = [event.time for event in diary if event.what in ("connected", "sent", "all sent", "received")]
+    acts = {"connected", "sent", "all sent"}
+    # What one who stopped reading takes later had been sent long before: the server may have been idle since then.
+    acts |= {"received"} if all(event.what != "stops reading" for event in diary) else set()
+    moments = [event.time for event in diary if event.what in acts]
     until = next((event.time for event in client.diary[len(diary) :] if event.what in ("received", "ended")), None)
     until = until or next((event.time for event in diary if event.what == "ended"), time.monotonic())
     last = max((moment for moment in moments if moment <= until), default=until)
