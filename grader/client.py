@@ -65,6 +65,7 @@ class Client:
         self.arrived = False  # the server's side of the connection has been seen
         self.ended = ""  # how the server ended it: "end of stream", "reset", "refused"
         self.malformed = ""
+        self.urgent = False  # it has sent urgent data, and may be sent away for that
         self.closed = False
         self.outbox = b""
         self.held_back = False  # the kernel would not take all of it at once
@@ -176,6 +177,7 @@ class Client:
 
     def send_urgent(self) -> None:
         """One byte that is no part of the stream, tcp(7): urgent data."""
+        self.urgent = True
         self.write("sent", "an urgent byte")
         try:
             self.socket.send(b"!", socket.MSG_OOB)

@@ -60,7 +60,7 @@ def before_the_unasked(client: Client) -> list[Event]:
 
 def violations(server: "Server", client: Client, *, over: bool = False, begin: int = 0) -> list[Violation]:
     """The rules that are broken so far for this client."""
-    if len(client.sent) >= ENOUGH or (not client.sent and not client.ended):
+    if len(client.sent) >= ENOUGH or (not client.sent and not client.ended) or client.urgent:
         return []
     return contract.judge(exchange(server, client, over=over), begin)
 
