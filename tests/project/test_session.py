@@ -78,8 +78,8 @@ def test_what_nobody_can_hold(served, what):
 
 
 def test_connections_are_counted(served):
-    """One that the server ends is made anew for the next request; one that stays is not."""
-    address = served(OK + BODY)
+    """For each request a new one, if the server says that it closes."""
+    address = served(OK + b"Connection: close\r\n" + BODY)
     with Session() as session:
         for number in range(3):
             assert get(session, address, 10) == (200, b"ok")
