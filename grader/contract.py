@@ -266,14 +266,20 @@ def refused(exchange: Exchange, number: int, status: int) -> str:
     return line_of(exchange, number)
 
 
+def refusals(method: str) -> frozenset[int]:
+    """The statuses for a method other than GET. Letter case counts in one, RFC 9110, section 9.1; who knows only words
+    in capitals may take another for none."""
+    return frozenset({405, 501} if USUAL_METHOD.fullmatch(method) else {400, 405, 501})
+
+
 def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
     """The statuses that this request may be answered, and why."""
     request = exchange.requests[number]
     if not request.version:
         return frozenset({400}), f"{shown(request.head[:60])} is no HTTP"
     name = request.method.decode("latin-1")
-    if request.method != b"GET":  # letter case counts, RFC 9110, section 9.1; who knows capitals only may say 400
-        return frozenset({405, 501} if USUAL_METHOD.fullmatch(name) else {400, 405, 501}), f"{name} is not GET"
+    if request.method != b"GET":
+        return refusals(name), f"{name} is not GET"
     wanted = exchange.wanted(number)
     statuses = frozenset(wanted.statuses)
     if len(request.head) + 4 > HEAD:

@@ -85,6 +85,11 @@ class Facts:
             return client.arrived
         return row.state != ESTABLISHED or (row.inode != 0 and row.unread == 0)
 
+    def has_sent(self, client: Client) -> bool:
+        """Whether something of the server's lies in the kernel, sent and not taken; or its connection is over."""
+        row = self.row(client)
+        return row is None or row.unsent > 0 or row.state != ESTABLISHED
+
     def holders(self, client: Client) -> set[int]:
         """The processes that have a descriptor of the server's side of this connection."""
         row = self.row(client)

@@ -99,18 +99,22 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
         return "" if violation.rule in (NO_ANSWER, "parse") else violation.line
     if violation.rule not in contract.OF_ONE_ANSWER:
         return violation.line
-    requests = contract.cut(bytes(client.sent))[0]
-    if violation.number >= len(requests):
-        return violation.line
-    return control(server, requests[violation.number].head + b"\r\n\r\n")
+    return alone(server, client, violation)
 
 
 def shows_alone(server: "Server", client: Client, violation: Violation) -> bool:
     """Whether a breach of a line that nobody has asked for is there without this scene too, and not its own work."""
     if violation.line in server.verdicts.lines or violation.rule not in contract.OF_ONE_ANSWER:
         return True
+    return bool(alone(server, client, violation))
+
+
+def alone(server: "Server", client: Client, violation: Violation) -> str:
+    """The line that is broken if the request at which a rule was broken is asked alone, "" if none is."""
     requests = contract.cut(bytes(client.sent))[0]
-    return violation.number >= len(requests) or bool(control(server, requests[violation.number].head + b"\r\n\r\n"))
+    if violation.number >= len(requests):
+        return violation.line
+    return control(server, requests[violation.number].head + b"\r\n\r\n")
 
 
 def control(server: "Server", head: bytes) -> str:

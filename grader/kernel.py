@@ -196,34 +196,36 @@ class Proc:
 
     def descriptors(self, pid: int) -> dict[int, str]:
         """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path."""
-        table = {}
-        folder = self.folder_of_descriptors(pid)
-        for number in self.numbers(folder):
-            try:
-                table[number] = os.readlink(f"{self.root}/{folder}/{number}")
-            except OSError:
-                continue
+        table: dict[int, str] = {}
+        for folder in self.folders_of_descriptors(pid):
+            for number in self.numbers(folder):
+                try:
+                    table[number] = os.readlink(f"{self.root}/{folder}/{number}")
+                except OSError:
+                    continue
+            if table:
+                break
         return table
 
-    def folder_of_descriptors(self, pid: int) -> str:
-        """Where /proc lists them: for a process whose main thread alone has ended, at another of its threads."""
-        if not self.numbers(pid, "fd"):
-            for tid in self.numbers(pid, "task"):
-                if tid != pid and self.numbers(pid, "task", tid, "fd"):
-                    return f"{pid}/task/{tid}/fd"
-        return f"{pid}/fd"
+    def folders_of_descriptors(self, pid: int) -> Iterator[str]:
+        """Where /proc lists them; of a process whose main thread alone has ended, at its other threads."""
+        yield f"{pid}/fd"
+        if self.stat(pid)[:1] == ["Z"]:
+            yield from (f"{pid}/task/{tid}/fd" for tid in self.numbers(pid, "task") if tid != pid)
 
     def descriptor(self, pid: int, number: int) -> str:
         """The same for one descriptor; "" if it is not open."""
-        try:
-            return os.readlink(f"{self.root}/{self.folder_of_descriptors(pid)}/{number}")
-        except OSError:
-            return ""
+        for folder in self.folders_of_descriptors(pid):
+            try:
+                return os.readlink(f"{self.root}/{folder}/{number}")
+            except OSError:
+                continue
+        return ""
 
     def description(self, pid: int, descriptor: int) -> list[str]:
         """The lines of proc_pid_fdinfo(5)."""
-        folder = self.folder_of_descriptors(pid).removesuffix("fd") + "fdinfo"
-        return self.read(folder, descriptor).splitlines()
+        texts = (self.read(f"{folder}info", descriptor) for folder in self.folders_of_descriptors(pid))
+        return next(filter(None, texts), "").splitlines()
 
     def flags(self, pid: int, descriptor: int) -> int:
         """The file status flags of an open descriptor, as open(2) numbers them."""

@@ -31,7 +31,7 @@ class Traces:
         self.proc = proc
         self.pid = pid
         self.base = [dead for _ in range(LOOKS) if (dead := self.dead(lower=False))]
-        self.ended_before = self.ended(family)
+        self.ended_before = ended(family, self.pid)
         self.children_base = proc.spent_by_children(pid) + sum(
             proc.spent_by_the_dead(pid) for pid, _ in self.ended_before
         )
@@ -61,11 +61,7 @@ class Traces:
     def children(self, family: dict[int, Process]) -> int:
         """How many processes, at least, have ended since: the zombies, and one if any was waited for."""
         waited_for = self.proc.spent_by_children(self.pid) > self.children_base
-        return len(self.ended(family) - self.ended_before) + waited_for
-
-    def ended(self, family: dict[int, Process]) -> set[tuple[int, int]]:
-        """The zombies of a family, and its dead orphans, whom the grader has adopted."""
-        return ended(family, self.pid)
+        return len(ended(family, self.pid) - self.ended_before) + waited_for
 
 
 def ended(family: dict[int, Process], pid: int) -> set[tuple[int, int]]:

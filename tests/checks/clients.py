@@ -81,11 +81,7 @@ def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
         client.send(request(target or "/big.bin"))
         readers.append(client)
 
-    def answering(client: Client) -> bool:
-        row = server.row(client)
-        return row is None or row.unsent > 0 or row.state != 1
-
-    server.settle(lambda: all(map(answering, readers)))
+    server.settle(lambda: all(map(server.has_sent, readers)))
     server.come_to_rest()  # a send that is under way takes more and more while its client reads
     return readers
 
@@ -96,7 +92,7 @@ def all_in_the_kernel(server: Server) -> Client:
     client = server.client(window=TINY)
     client.stop_reading()
     client.send(request(target))
-    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
+    server.settle(lambda: server.has_sent(client))
     server.come_to_rest()
     return client
 

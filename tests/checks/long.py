@@ -167,7 +167,7 @@ def closes_after_big(server: Server) -> None:
     client = server.client(window=clients.TINY)
     client.stop_reading()
     client.send(request("/big.bin", headers=("Connection: close",)))
-    server.settle(lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1)
+    server.settle(lambda: server.has_sent(client))
     server.come_to_rest()
     client.open_window()
     server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")

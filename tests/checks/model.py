@@ -17,7 +17,6 @@ MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_OF_ALL = 0.6  # of what a loop of ours gets beside it: one that never rests gets as much
 MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
 LONG_NAP = 0.5  # seconds; a few milliseconds are allowed, and so is ten times a second
-FEW = 6  # zombies, threads: a few, where a wrong server has one for each client
 #: One request of each kind that may take a path of its own through the code.
 KINDS = {
     request("/page1.txt"): "/page1.txt",
@@ -30,6 +29,7 @@ KINDS = {
     request("/page1.txt", method="DELETE"): "a file by DELETE",
     b"HELLO\r\n\r\n": "nothing that is HTTP",
     request("/large.bin"): "a file of several MiB",
+    request("/hundred.bin"): "a file of 100 KB",
     request("/sub/"): "/sub/, a folder with an index.html",
     request("/link.txt"): "a link that leaves the root",
     request("/relative.txt"): "a link that stays inside",
@@ -43,12 +43,7 @@ KINDS = {
     request("/page1.txt", method="POST", headers=("Content-Length: 0",)): "a file by POST",
     request("/page1.txt", headers=(f"X-Long: {'x' * 5000}",)): "/page1.txt in a head of 5 KB",
 }
-MIDDLING = 100_000  # bytes: more than one piece, and no more than the buffers hold
 HELPERS = 12  # threads: gevent's own pool has at most ten
-
-
-def kinds(server: Server) -> dict[bytes, str]:
-    return {**KINDS, request(server.root.sized(MIDDLING)): "a file of 100 KB"}
 
 
 def one_process_one_thread(server: Server, count: int = 4) -> None:
@@ -72,7 +67,7 @@ def while_it_answers(server: Server, stuck: int = 1) -> None:
         client.open_window()
     server.until(lambda: all(client.replies or client.ended for client in server.clients))
     server.leave()
-    for sent, asked in kinds(server).items():
+    for sent, asked in KINDS.items():
         server.did(f"one asked for {asked}", again=True)
         client = server.client()
         client.send(sent)
@@ -299,7 +294,7 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Ite
         found.extend(task for task in server.tasks() if task.state == "S" and is_nap(task))
         return bool(found or done())
 
-    for sent, asked in kinds(server).items():
+    for sent, asked in KINDS.items():
         server.did(f"six clients at once asked for {asked}; looked at where the server sleeps", again=True)
         with server.stopped():
             crowd = [server.client() for _ in range(6)]

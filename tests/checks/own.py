@@ -13,7 +13,7 @@ from grader.kernel import Task
 from grader.subject import Server
 from grader.timers import ACCEPT
 from grader.traces import Newcomers, Others, Traces, last_pid_tells, others
-from tests.checks.model import HELPERS, kinds
+from tests.checks.model import HELPERS, KINDS
 
 TRIES = 20  # of one kind, at a moment in which strangers make no process or thread that ends at once
 MOST_TRIES = 80  # of all kinds
@@ -23,20 +23,8 @@ def nobody_by_the_parent(server: Server) -> None:
     """Whatever is asked for: if one process alone accepts, it is another that answers, and that has run or is gone."""
     server.did("one client was served")
     server.get("/page1.txt")
-    sole = sole_acceptor(server)
-    if not sole or not last_pid_tells(server.launch.proc):
-        return
-
-    def look() -> Others:
-        return others(server.launch.proc, server.launch.family(), sole)
-
-    for asked in served_alone(server, look, stop=sole == server.main):
-        server.fail(
-            "the process that accepts answers nobody itself",
-            f"no other process ran or was made, and yet this was answered: {asked}",
-            look_at="which process answers if a whole request is there at once, and is it so for each of them?",
-            costs="own_processes",
-        )
+    if sole := sole_acceptor(server):
+        nobody_by(server, "process", sole, stop=sole == server.main, costs="own_processes")
 
 
 def nobody_by_the_main_thread(server: Server) -> None:
@@ -46,19 +34,25 @@ def nobody_by_the_main_thread(server: Server) -> None:
     server.come_to_rest()
     tasks = server.tasks()
     waiting = tasks if len(tasks) == 1 else [task for task in tasks if may_accept(server, task)]
-    if len(waiting) != 1 or not last_pid_tells(server.launch.proc):
+    if len(waiting) == 1:  # and stopped only if it is the only one: all are woken by that
+        sole = waiting[0]
+        nobody_by(server, "thread", sole.pid, sole.tid, stop=len(tasks) == 1, costs="own_threads")
+
+
+def nobody_by(server: Server, what: str, pid: int, tid: int = 0, *, stop: bool, costs: str) -> None:
+    """Fail if this process, or thread of it, which accepts, has answered by itself."""
+    if not last_pid_tells(server.launch.proc):
         return
-    pid, tid = waiting[0].pid, waiting[0].tid
 
     def look() -> Others:
         return others(server.launch.proc, server.launch.family(), pid, tid)
 
-    for asked in served_alone(server, look, stop=len(tasks) == 1):  # all threads are woken by that
+    for asked in served_alone(server, look, stop):
         server.fail(
-            "the thread that accepts answers nobody itself",
-            f"no other thread ran or was made, and yet this was answered: {asked}",
-            look_at="which thread answers if a whole request is there at once, and is it so for each of them?",
-            costs="own_threads",
+            f"the {what} that accepts answers nobody itself",
+            f"no other {what} ran or was made, and yet this was answered: {asked}",
+            look_at=f"which {what} answers if a whole request is there at once, and is it so for each of them?",
+            costs=costs,
         )
 
 
@@ -80,7 +74,7 @@ def may_accept(server: Server, task: Task) -> bool:
 def served_alone(server: Server, look: Callable[[], Others], stop: bool) -> Iterator[str]:
     """The kinds of requests that were answered though nobody of the others has run, was made, or is gone."""
     tries = MOST_TRIES
-    for sent, asked in kinds(server).items():
+    for sent, asked in KINDS.items():
         server.did(f"one client came with a whole request at once, for {asked}", again=True)
         for _ in range(min(TRIES, max(tries, 1))):
             tries -= 1
@@ -127,12 +121,12 @@ def answered_meanwhile(server: Server, sent: bytes, stop: bool) -> tuple[Newcome
 def no_thread_for_an_answer(server: Server) -> None:
     """Threads that have ended, as often as gevent has helpers and more: they were made anew."""
     server.did("clients came with whole requests of every kind, all at once, three times")
-    everything = list(kinds(server))
+    everything = list(KINDS)
     crowd_served(server, everything)
     crowd_served(server, everything)
     if not ends_a_thread(server, everything):
         return
-    for sent, asked in kinds(server).items():
+    for sent, asked in KINDS.items():
         server.did(f"three clients at a time came with a whole request, for {asked}, again and again", again=True)
         ended = tries = 0
         while ended * 2 >= tries and ended <= HELPERS:

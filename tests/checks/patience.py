@@ -178,16 +178,11 @@ def limit(client: Client, kind: Silence) -> float:
     return MINUTE if stated is None else min(MINUTE, stated)
 
 
-def timers(server: Server) -> list[float]:
-    """Seconds after which something rings in the server that the kernel keeps time for."""
+def timers(server: Server, *, calls: bool = True) -> list[float]:
+    """Seconds after which something rings in the server that the kernel keeps time for. calls: those of calls too,
+    which the clock brings about."""
     inodes = {row.inode for row in server.rows().values() if row}
-    return running(server.launch.proc, server.tasks(), inodes)
-
-
-def others(server: Server) -> list[float]:
-    """Those that the clock does not bring about: no calls."""
-    inodes = {row.inode for row in server.rows().values() if row}
-    return [*running(server.launch.proc, server.tasks(), inodes, calls=False), server.clock.alarm]
+    return running(server.launch.proc, server.tasks(), inodes, calls=calls)
 
 
 def nap(server: Server) -> float:
@@ -419,7 +414,7 @@ def leaves_nothing(server: Server, *, alone: bool) -> None:
 
 def wait_for_rings(server: Server) -> None:
     """Alarms, timer descriptors and TCP_USER_TIMEOUT of up to a minute are waited for."""
-    rings = [seconds for seconds in others(server) if LOOK < seconds <= MINUTE + 2]
+    rings = [seconds for seconds in (*timers(server, calls=False), server.clock.alarm) if LOOK < seconds <= MINUTE + 2]
     if rings:
         server.wait_out(server.gone, max(rings) + 1)
 

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from urllib.parse import quote
 
 from grader.client import request
-from grader.contract import USUAL_METHOD
+from grader.contract import refusals
 from grader.docroot import INSIDE_LINKS, OUTSIDE_LINKS
 from grader.subject import Server
 from tests.checks import questions
@@ -103,8 +103,7 @@ def methods(server: Server) -> None:
     for method in METHODS:
         headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
         client = server.ask("/page1.txt", method=method, headers=headers)
-        # Letter case counts in a method, RFC 9110, section 9.1; who knows only words in capitals may take it for none.
-        statuses = (405, 501) if USUAL_METHOD.fullmatch(method) else (400, 405, 501)
+        statuses = tuple(sorted(refusals(method)))
         server.answers(client, statuses, f"{method} is not GET", questions.METHODS)
         server.leave()
 

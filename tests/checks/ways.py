@@ -111,7 +111,7 @@ def stuck(bye: Callable[[Client], None], *, half: bool = False, more: bytes = b"
         client = server.client(window=TINY)
         client.stop_reading()
         client.send(request("/big.bin") + more)
-        yield lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1
+        yield lambda: server.has_sent(client)
         yield REST  # a send that is under way takes more and more while its client reads
         if half:
             client.half_close()
@@ -129,7 +129,7 @@ def shrunk(server: Server) -> Iterator[State]:
     client = server.client(window=TINY)
     client.stop_reading()
     client.send(request(name))
-    yield lambda: (row := server.row(client)) is None or row.unsent > 0 or row.state != 1
+    yield lambda: server.has_sent(client)
     yield REST
     server.root.shrink(name, 1 << 20)
     client.open_window()
