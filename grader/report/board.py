@@ -68,7 +68,7 @@ def story(finding: Finding) -> Table:
     for number, place in enumerate(finding.stood):
         grid.add_row("stood" if not number else "", words(place))
     if finding.cause:
-        grid.add_row("likely", words(finding.cause, "bold yellow"))
+        grid.add_row("cause", words(finding.cause, "bold yellow"))
     for number, printed in enumerate(text.last_lines(finding.printed)):
         grid.add_row("printed" if not number else "", words(f"| {printed}", "dim"))
     if finding.look_at:

@@ -53,7 +53,7 @@ def failure(finding: Finding) -> str:
         parts.append(paragraph("known", finding.how))
     parts += [paragraph("stood" if n == 0 else "", place) for n, place in enumerate(finding.stood)]
     if finding.cause:
-        parts.append(paragraph("likely", finding.cause))
+        parts.append(paragraph("cause", finding.cause))
     if finding.printed.strip():
         parts += [
             f"    {'printed' if n == 0 else '':<9} | {text}" for n, text in enumerate(last_lines(finding.printed))

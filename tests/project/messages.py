@@ -47,16 +47,16 @@ MASKS = (
     (r"(?<![#\w.-])\d{5,}", "N"),
 )
 COUNT = r"(?<![#\w./:-])(?<!answered )(?<!Errno )(?<!HTTP/1\.[01] )\d+(\.\d+)?(?![-.\w/])(?! bytes and left)"
-LOOSE = ("saw", "likely")  # whose counts may differ from run to run
+LOOSE = ("saw", "cause")  # whose counts may differ from run to run
 REFUSED = "could not connect: refused"
-PARTS = (("did", "did"), ("expected", "expected"), ("saw", "saw"), ("likely", "cause"), ("look at", "look_at"))
+PARTS = (("did", "did"), ("expected", "expected"), ("saw", "saw"), ("cause", "cause"), ("look at", "look_at"))
 
 
 def stable(text: str, part: str) -> str:
     """Without what differs from run to run."""
     for pattern, mask in MASKS:
         text = re.sub(pattern, mask, text)
-    return re.sub(COUNT, "N", re.sub(r"#\d+", "#N", text) if part == "likely" else text) if part in LOOSE else text
+    return re.sub(COUNT, "N", re.sub(r"#\d+", "#N", text) if part == "cause" else text) if part in LOOSE else text
 
 
 def without_moment(text: str) -> str:
