@@ -14,9 +14,11 @@ import time
 from typing import NamedTuple
 
 from grader.kernel import ESTABLISHED, SYN_RECV, NetlinkSockets, ProcSockets, Socket
-from grader.reply import Malformed, Reply, ReplyReader, excerpt
+from grader.reply import Kept, Malformed, Reply, ReplyReader, excerpt
 
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
+AT_ONCE = 1 << 20  # bytes that one client takes before the others have their turn
+UNASKED = 8  # answers that nobody has asked for; of more no notice is taken
 MOST_EVENTS = 600  # in a diary; of a longer one the middle is left out
 
 
@@ -53,6 +55,7 @@ class Client:
         *,
         window: int = 0,
         source: tuple[str, int] | None = None,
+        kept: Kept | None = None,
     ):
         self.name = name
         self.address = address
@@ -78,7 +81,7 @@ class Client:
         self.sent = bytearray()  # all of it, but of a stream without end
         self.asked_at: list[float] = []  # when each whole head was sent, seconds by time.monotonic()
         self.checked = 0  # how many of the replies have been held against the rules
-        self.reader = ReplyReader()
+        self.reader = ReplyReader(kept)
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a piece goes when it is sent
@@ -209,6 +212,7 @@ class Client:
             self.closed = True
             self.write("closed")
             self.socket.close()
+            self.reader.let_go()
 
     def reset(self) -> None:
         """Vanish: the kernel sends RST instead of FIN, socket(7) SO_LINGER with a time of 0."""
@@ -217,6 +221,7 @@ class Client:
             self.write("reset")
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.socket.close()
+            self.reader.let_go()
 
     def end(self, how: str, detail: str = "") -> None:
         if not self.ended:
@@ -239,14 +244,18 @@ class Client:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 
     def pump(self) -> None:
-        """Move what can move now, without waiting."""
+        """Move what can move now, without waiting; of what comes without end some, and then it is the others' turn."""
         if self.closed or self.ended:
             return
         if not self.connected:
             self.try_connect()
         if self.connected:
             self.push()
+            most = self.received + AT_ONCE
             while self.reading and not self.ended and not self.closed:
+                if self.received >= most:
+                    self.hot.add(self)
+                    break
                 try:
                     data = self.socket.recv(1 << 18)
                 except BlockingIOError:
@@ -277,7 +286,7 @@ class Client:
         known = len(self.replies)
         try:
             if not self.malformed:
-                self.reader.feed(data)
+                self.reader.feed(data, self.asked + UNASKED)
         except Malformed as error:
             self.malformed = str(error)
             self.write("malformed", self.malformed)
@@ -285,9 +294,18 @@ class Client:
             self.write("replied", f"{reply.status}, {len(reply.body)} bytes of body")
         if not data:
             self.end("end of stream")
-        elif self.received > ENOUGH:
-            self.malformed = self.malformed or f"the answer goes on past {ENOUGH} bytes"
+        elif why := self.too_much():
+            self.malformed = self.malformed or why
             self.reset()
+
+    def too_much(self) -> str:
+        """Why no more is taken from this server, "" if all is well: whatever it sends, it is to cost us so much."""
+        if len(self.replies) >= self.asked + UNASKED:
+            return f"{UNASKED} answers came that nobody had asked for"
+        if self.received > ENOUGH:
+            return f"the answer goes on past {ENOUGH} bytes"
+        kept = self.reader.kept
+        return f"the answers go on past {kept.most} bytes in all" if kept.used > kept.most else ""
 
     def deeds(self) -> str:
         """What it has done so far, as a clause: "which has ..."."""

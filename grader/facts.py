@@ -14,6 +14,7 @@ from grader.docroot import DocumentRoot
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_RECV, Process, Socket, Task
 from grader.launch import Clock, Launch
 from grader.proof import Prover, Sockets, is_internal
+from grader.reply import Kept
 from grader.traces import Traces
 
 A_CROWD = 500  # a dump of all sockets costs as much as so many look-ups: the kernel walks its whole table
@@ -30,6 +31,7 @@ class Facts:
         self.arrivals = select.epoll()
         self.by_descriptor: dict[int, Client] = {}
         self.hot: set[Client] = set()
+        self.kept = Kept(root.files)  # of all that it has answered
         self.prover = Prover(launch.proc, launch.family, launch.started, launch.clock)
         self.bells = Bells(launch.proc, launch.clock)
         self.before_clients: frozenset[str] = frozenset()  # what its descriptors referred to when it began to listen
@@ -221,7 +223,13 @@ class Facts:
     # What the waiting loop asks (grader.waiting.Watched)
 
     def pump(self, seconds: float) -> None:
-        """Move every client's bytes; wait at most so long for the next, and not at all if there is work."""
+        """Move every client's bytes; wait at most so long for the next, and not at all if there is work. 0: move all
+        that has come, however much it is."""
+        self.turn(seconds)
+        while self.hot and not seconds:
+            self.turn(0)
+
+    def turn(self, seconds: float) -> None:
         hot = list(self.hot)
         self.hot.clear()
         for client in hot:

@@ -231,6 +231,7 @@ class Shared:
         clean = passed and not server.spoiled and server.comes(lambda: self.is_clean(server), self.patience)
         if clean:
             server.departed.clear()
+            server.kept.used = 0
             return
         if passed:  # one that is left unclean will be so again: what follows starts a new one at once
             self.patience /= 4

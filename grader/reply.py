@@ -4,6 +4,7 @@ h11 does the parsing (RFC 9112); the checks before it are those that h11 is too 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import h11
@@ -11,7 +12,13 @@ import h11
 MAX_HEAD = 128 << 10  # bytes; no server of the kata needs a hundredth of it
 INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)")
 MOST_DIGITS = 18  # of a length: an exabyte
+MOST_LINES = 8192  # of a head
+MOST_INTERIM = 1000  # before one answer
 LONGEST = 300  # bytes of an answer, or characters of a parser's words, that a message shows
+MOST_KEPT = 32 << 20  # bytes of answers that are no file of the site, and eight times the longest file
+PAGE = 4096  # bytes: a body of less is kept as it is
+A_LINE = 200  # bytes that a header line costs us, beside its own
+USUAL_HEAD = 16 << 10  # bytes, and not counted
 
 
 class Malformed(Exception):
@@ -44,6 +51,28 @@ class Reply:
         return "close" in [token.strip() for token in tokens]
 
 
+class Kept:
+    """How many bytes of answers the clients of a server keep in memory, those of the site's files aside.
+
+    Those are kept once for all, and come to be held many times only while they are under way.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None):
+        self.files = {} if files is None else files
+        self.used = 0
+
+    @property
+    def most(self) -> int:
+        """No right server has as much on the way: eight large files at once, the others small."""
+        return MOST_KEPT + 8 * max(map(len, self.files.values()), default=0)
+
+    def known(self, body: bytes) -> bytes | None:
+        """The very bytes of the file of the site that this body is; None if it is none, or short."""
+        if len(body) < PAGE:
+            return None
+        return next((data for data in self.files.values() if len(data) == len(body) and data == body), None)
+
+
 def shown(data: bytes) -> str:
     """Bytes as Python writes them; a cut is said where it is."""
     rest = len(data) - LONGEST
@@ -52,7 +81,9 @@ def shown(data: bytes) -> str:
 
 def check_head(head: bytes) -> None:
     """The rules of RFC 9112 that h11 forgives. Raises Malformed."""
-    lines = head[:-4].split(b"\r\n")
+    lines = head[:-4].split(b"\r\n", MOST_LINES)
+    if len(lines) > MOST_LINES:
+        raise Malformed(f"a head of more than {MOST_LINES} lines")
     if not re.match(rb"HTTP/1\.[01] [1-5][0-9][0-9]($| )", lines[0]):
         raise Malformed(f"the status line is {shown(lines[0])}, not 'HTTP/1.1 CODE phrase' (RFC 9112, section 4)")
     for line in lines:
@@ -72,15 +103,18 @@ def check_head(head: bytes) -> None:
 class ReplyReader:
     """Cuts the stream of one connection into replies, however its bytes come in pieces.
 
-    `replies` are those complete so far; `pending` is true while part of another is there.
+    `replies` are those complete so far; `pending` is true while part of another is there. kept: what this and the
+    other readers of a server keep.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept | None = None) -> None:
+        self.kept = kept or Kept()
+        self.weight = 0  # bytes of those that are counted as kept
         self.replies: list[Reply] = []
         self.buffer = b""
         self.machine: h11.Connection | None = None
         self.response: h11.Response | None = None
-        self.body: list[bytes] = []
+        self.body = bytearray()
         self.head = b""
         self.received = 0
         self.interim: list[int] = []
@@ -91,7 +125,7 @@ class ReplyReader:
 
     @property
     def body_size(self) -> int:
-        return sum(map(len, self.body))
+        return len(self.body)
 
     @property
     def unbounded(self) -> bool:
@@ -100,26 +134,42 @@ class ReplyReader:
             return False
         return not {name for name, _ in self.response.headers} & {b"content-length", b"transfer-encoding"}
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes, b"" for the end of the stream. Raises Malformed."""
+    def feed(self, data: bytes, most: int | None = None) -> None:
+        """Take the next bytes, b"" for the end of the stream. most: answers, after which no other is read.
+
+        Raises Malformed.
+        """
         self.buffer += data
-        while self.machine is not None or self.open(at_end=not data):
+        while most is None or len(self.replies) < most:
+            if self.machine is None and not self.open(at_end=not data):
+                return
             reply = self.advance(at_end=not data)
             if reply is None:
                 return
             self.replies.append(reply)
+
+    def weigh(self, more: int) -> None:
+        self.weight += more
+        self.kept.used += more
+
+    def let_go(self) -> None:
+        """Nothing more will come: forget what is under way."""
+        self.weigh(-len(self.body))
+        self.body = bytearray()
 
     def open(self, at_end: bool) -> bool:
         """Begin a reply if its head is whole. What only announces one is passed over (RFC 9110, section 15.2)."""
         while self.take_head(at_end):
             if INTERIM.match(self.head):
                 self.interim.append(int(self.head[9:12]))
+                if len(self.interim) > MOST_INTERIM:
+                    raise Malformed(f"more than {MOST_INTERIM} interim answers, and not the one that they announce")
             else:
                 self.machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
                 self.machine.send(h11.Request(method="GET", target="/", headers=[("Host", "kata")]))
                 self.machine.send(h11.EndOfMessage())
                 self.machine.receive_data(self.head)
-                self.response, self.body, self.received = None, [], len(self.head)
+                self.response, self.body, self.received = None, bytearray(), len(self.head)
                 return True
         return False
 
@@ -159,7 +209,8 @@ class ReplyReader:
                 if isinstance(event, h11.Response):
                     self.response = event
                 elif isinstance(event, h11.Data):
-                    self.body.append(bytes(event.data))
+                    self.body += event.data
+                    self.weigh(len(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     return self.close()
                 elif isinstance(event, h11.ConnectionClosed):
@@ -177,11 +228,16 @@ class ReplyReader:
         assert self.machine is not None and self.response is not None
         self.buffer = self.machine.trailing_data[0]
         response = self.response
+        body = bytes(self.body)
+        self.let_go()
+        if (known := self.kept.known(body)) is None:
+            self.weigh(len(body))
+        self.weigh(max(0, len(self.head) + A_LINE * len(response.headers) - USUAL_HEAD))
         reply = Reply(
             response.status_code,
             response.http_version.decode(),
             tuple((name.decode(), value.decode("latin-1")) for name, value in response.headers),
-            b"".join(self.body),
+            body if known is None else known,
             self.head,
             self.received - len(self.buffer),
             tuple(self.interim),

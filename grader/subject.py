@@ -75,7 +75,8 @@ class Server(Facts):
         """A new connection, made before anything else goes on unless told not to wait. source: from that address."""
         self.named += 1
         self.had += 1
-        client = Client(name or f"client #{self.named}", self.address, self.hot, window=window, source=source)
+        name = name or f"client #{self.named}"
+        client = Client(name, self.address, self.hot, window=window, source=source, kept=self.kept)
         self.clients.append(client)
         self.peers.add(client.local)
         self.cast.enter(client)
