@@ -10,7 +10,7 @@ import pytest
 from tools import PATIENT
 
 from grader.client import UNASKED, Client, request
-from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept
+from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
