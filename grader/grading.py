@@ -2,9 +2,7 @@
 
 import re
 import secrets
-import shutil
 import socket
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,36 +11,16 @@ from pathlib import Path
 from grader import STEPS, doors, waiting
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
+from grader.intake import receive_one
+from grader.intake.layout import SERVER
 from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
 from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MOST_FILES, MOST_BYTES, MOST_DEPTH = 2000, 64 << 20, 50
 SEED, EXAMPLES = 8, 25
-MOST_SOURCE = 1 << 20  # bytes of server.py
 TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
-
-
-def find_server(submission: Path, step: str) -> Path:
-    """The server to grade. Raises CannotGrade with a line that says what to do."""
-    if not submission.is_dir():
-        raise CannotGrade(f"{submission} is no folder; give the one that holds {step}/server.py")
-    script = submission / step / "server.py"
-    if not script.exists():
-        raise CannotGrade(f"{script} is not there; a submission is a folder that holds {step}/server.py")
-    if not script.is_file():
-        raise CannotGrade(f"{script} is not a regular file")
-    if not script.resolve().is_relative_to(submission.resolve()):
-        raise CannotGrade(f"{script} is a link that leaves the submission; put the program itself there")
-    if script.stat().st_size > MOST_SOURCE:
-        raise CannotGrade(f"{script} has more than {MOST_SOURCE >> 20} MiB; is it a program?")
-    try:
-        script.read_bytes()
-    except OSError as error:
-        raise CannotGrade(f"{script} cannot be read: {error.strerror}") from None
-    return script
 
 
 class Grading:
@@ -50,8 +28,8 @@ class Grading:
 
     def __init__(self, submission: Path, step: str, python: str = sys.executable):
         self.step = step
-        self.script = find_server(submission, step)
-        self.source = self.script.read_bytes()
+        self.snapshot = receive_one(submission, step)
+        self.source = self.snapshot.source
         self.python = python
         prepare_grader()
         self.workshop = Workshop()
@@ -67,10 +45,6 @@ class Grading:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()
             (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
-            self.measure()
-            self.snapshot = self.workshop.folder("snapshot") / step
-            shutil.copytree(self.script.parent, self.snapshot, symlinks=True, ignore=ignore_odd_files)
-            (self.snapshot / "server.py").write_bytes(self.source)
         except BaseException:
             self.close()
             raise
@@ -88,23 +62,8 @@ class Grading:
     def copy(self) -> Path:
         """A fresh copy of the step's folder as it was when grading began: the next server starts clean."""
         folder = self.workshop.folder("submission") / self.step
-        shutil.copytree(self.snapshot, folder, symlinks=True)
-        return folder / "server.py"
-
-    def measure(self) -> None:
-        """Raise CannotGrade if the folder is more than what a server imports."""
-        count, total, folders = 0, 0, [(self.script.parent, 0)]
-        while folders:
-            folder, depth = folders.pop()
-            for path in folder.iterdir():
-                count, total = count + 1, total + path.lstat().st_size
-                if count > MOST_FILES or total > MOST_BYTES or depth > MOST_DEPTH:
-                    raise CannotGrade(
-                        f"{self.script.parent} holds more than {MOST_FILES} files, {MOST_BYTES >> 20} MiB or "
-                        f"{MOST_DEPTH} folders in each other; hand in server.py and what it imports"
-                    )
-                if path.is_dir() and not path.is_symlink():
-                    folders.append((path, depth + 1))
+        self.snapshot.write(folder)
+        return folder / SERVER
 
     def launch(self, *arguments: str) -> Launch:
         """Start a server with these arguments and wait for nothing."""
@@ -197,13 +156,6 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-
-
-def ignore_odd_files(folder: str, names: list[str]) -> list[str]:
-    """Only files, folders and links are copied: opening a FIFO would wait for ever."""
-    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
-    modes = {name: (Path(folder) / name).lstat().st_mode for name in names}
-    return [name for name, mode in modes.items() if name == "__pycache__" or not any(kind(mode) for kind in kinds)]
 
 
 class Shared:

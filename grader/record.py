@@ -55,13 +55,16 @@ class Result:
     """A graded step. `error` is set when nothing could be graded, and says why.
 
     interrupted: a signal ended the run before its time. script: the path of server.py as given; sha256: of its
-    bytes; when: the start, UTC, ISO 8601.
+    bytes; snapshot: of all that was graded, names and bytes (`intake.Snapshot`); notes: what of the submission was
+    left out; when: the start, UTC, ISO 8601.
     """
 
     step: str
     submission: str
     script: str = ""
     sha256: str = ""
+    snapshot: str = ""
+    notes: list[str] = field(default_factory=list)
     when: str = ""
     checks: list[Check] = field(default_factory=list)
     todo: str = ""

@@ -13,6 +13,7 @@ import pytest
 from grader import waiting
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY, Grading, step_named
+from grader.intake.layout import SERVER
 from grader.plugin import Grader, suite
 from grader.record import Check, Result
 
@@ -28,7 +29,8 @@ def opened(result: Result, submission: Path, python: str = sys.executable) -> It
         result.error = str(error).replace("\n", "\\n")  # a path may hold one; what is said is a line
         yield None
         return
-    result.script, result.sha256 = str(grading.script), hashlib.sha256(grading.source).hexdigest()
+    result.script, result.sha256 = f"{grading.snapshot.where}/{SERVER}", hashlib.sha256(grading.source).hexdigest()
+    result.snapshot, result.notes = grading.snapshot.sha256, grading.snapshot.notes
     try:
         yield grading
     finally:

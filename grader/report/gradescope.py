@@ -56,6 +56,7 @@ def of_step(result: Result) -> dict[str, Any]:
     words = [text.summary(result)] if result.error else [f"{result.score} of {FULL} points"]
     if not_run:
         words.append(f"{text.checks_were(not_run)} not run")
+    words += [f"note: {text.printable(note)}" for note in result.notes]
     if result.todo:
         words.append(f"next: {text.printable(result.todo)}")
     return {

@@ -61,6 +61,8 @@ def step_as_data(result: Result) -> dict[str, Any]:
         "submission": result.submission,
         "script": result.script,
         "sha256": result.sha256,
+        "snapshot": result.snapshot,
+        "notes": result.notes,
         "when": result.when,
         "score": result.score,
         "max_score": FULL,

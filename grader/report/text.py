@@ -96,7 +96,7 @@ def failures(result: Result) -> list[Check]:
 
 def other_lines(result: Result) -> list[str]:
     """What there is to say beside failures: not judged, notes, not run and because of what."""
-    parts = []
+    parts = [f"  note: {printable(note)}" for note in result.notes]
     for check in result.checks:
         if check.outcome == NOT_JUDGED and check.reason != ENDED_BEFORE:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")

@@ -443,7 +443,7 @@ def test_the_schema_describes_every_field():
     schema = json.loads(records.SCHEMA_FILE.read_text("utf-8"))
     result = result_of(FAILED)
     result.checks[0].finding = Finding("a", "b")
-    result.checks[0].notes = ["n"]
+    result.notes = result.checks[0].notes = ["n"]
     result.checks[0].finding.did, result.checks[0].finding.stood = ["d"], ["s"]
     result.checks[0].stories = [Story(1.0, 2.0, [(1.0, "client #1", "sent", "y")], [(1.0, ["z"])], 0, ["x"])]
     assert_described(schema, schema, json.loads(records.render([result])))

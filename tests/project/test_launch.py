@@ -340,7 +340,7 @@ def test_blocked_signals_are_not_handed_down(grading):
 
 
 def test_copies(tmp_path, temporary):
-    """Every start has a fresh copy of what was handed in when grading began; odd files are left out, links kept."""
+    """Every start has a fresh copy of what was handed in when grading began; odd files are left out, and links."""
     code = BEGIN + "print(sorted(os.listdir(os.path.dirname(__file__))), 'ready')\nopen(__file__, 'a').write('x')\n"
     folder = submission(tmp_path / "submission", {"01_blocking": code}) / "01_blocking"
     os.mkfifo(folder / "fifo")
@@ -353,7 +353,7 @@ def test_copies(tmp_path, temporary):
     for _ in range(2):
         launch = run.launch()
         until(lambda launch=launch: launch.status == 0, "its end")
-        assert launch.output.text() == "['data', 'link', 'server.py'] ready\n"
+        assert launch.output.text() == "['data', 'server.py'] ready\n"
     run.close()
     assert (folder / "server.py").read_text() == "print('another')"
 
