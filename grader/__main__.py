@@ -15,8 +15,8 @@ from pathlib import Path
 
 from grader import STEPS, bad_patience
 from grader.grading import EXAMPLES, REPOSITORY, SEED
-from grader.record import Result
-from grader.report import board, classroom, files, github, records, text
+from grader.record import Check, Result
+from grader.report import board, classroom, files, github, gradescope, records, text
 from grader.run import now, opened, run, undisturbed
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
@@ -34,10 +34,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="grader", description="Grade one step of a submission, or all.", allow_abbrev=False
     )
-    parser.add_argument("step", help="01 to 08, or all")
+    parser.add_argument("step", help="01 to 08, several with commas, or all")
     parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
     for name, (_, what) in FORMATS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
+    parser.add_argument("--points", type=worth, metavar="N", help="what --results says all points are worth together")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
     parser.add_argument("--stop", action="store_true", help="end the run once a line is lost")
@@ -52,6 +53,16 @@ def positive(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
     return int(text)
+
+
+def worth(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e6:  # neither is no number
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points")
+    return number
 
 
 def why_not(options: argparse.Namespace) -> str:
@@ -83,7 +94,7 @@ def main() -> int:
             signal.signal(number, signal.default_int_handler)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    steps = STEPS if options.step == "all" else (options.step,)
+    steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():
         grade_all(options, results)
@@ -103,7 +114,8 @@ def grade_all(options: argparse.Namespace, results: list[Result]) -> None:
     """Grade one step after the other until a signal ends that; what was not graded then says so."""
     try:
         for result in results:
-            grade(options, result)
+            keep_so_far(options, results)
+            grade(options, result, lambda: keep_so_far(options, results))
             if result.interrupted:
                 break
     except KeyboardInterrupt:  # where pytest does not take it for an end of the run
@@ -123,13 +135,26 @@ def write_reports(options: argparse.Namespace, results: list[Result]) -> bool:
         if path is None:
             continue
         render = importlib.import_module(f"grader.report.{module}").render
-        if not write(f"--{name}: {path}", files.write_whole, path, render(results)):
+        given = {"points": options.points} if name == "results" else {}
+        if not write(f"--{name}: {path}", files.write_whole, path, render(results, **given)):
             written = False
         elif name == "html":
             whole = path.absolute()
             shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
             say(text.in_a_line(f"picture: {shown}"))
     return written
+
+
+def keep_so_far(options: argparse.Namespace, results: list[Result]) -> None:
+    """Write --results as it stands, so that whoever kills the run has what was judged till then.
+
+    If that cannot be done the run goes on: its end says so.
+    """
+    if options.results:
+        try:
+            files.write_whole(options.results, gradescope.render(results, options.points))
+        except OSError:
+            pass
 
 
 def write(what: str, action: Callable[..., None], *arguments: object) -> bool:
@@ -159,14 +184,21 @@ def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
                 files.write_whole(options.progress / f"{result.step[:2]}.json", records.render([result]))
 
 
-def grade(options: argparse.Namespace, result: Result) -> None:
-    """Grade one step and say on the terminal what came of it."""
+def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None]) -> None:
+    """Grade one step and say on the terminal what came of it; `keep` is called after each check."""
     colours = board.wanted()
     with opened(result, options.submission, options.python) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
             say(text.in_a_line(f"{result.step}: {options.submission}"))
-            show = board.line if colours else lambda check: say(text.line(check))
+
+            def show(check: Check) -> None:
+                if colours:
+                    board.line(check)
+                else:
+                    say(text.line(check))
+                keep()
+
             run(grading, result, select=options.k, show=show, first=options.first.split(","), stop=options.stop)
     if colours and not result.error:
         board.summary(result)

@@ -6,7 +6,7 @@ Format: https://gradescope-autograders.readthedocs.io/en/latest/specs/
 import json
 from typing import Any
 
-from grader.record import FULL, NOT_RUN, PASSED, Check, Result
+from grader.record import ENDED_BEFORE, FULL, NOT_JUDGED, NOT_RUN, PASSED, Check, Result
 from grader.report import text
 
 
@@ -23,9 +23,22 @@ def entry(check: Check) -> dict[str, object]:
     return data
 
 
-def render(results: list[Result]) -> str:
-    """Of several steps the tests' names begin with the step, and the score is out of 100 a step."""
-    return as_json(of_step(results[0]) if len(results) == 1 else together(results))
+def render(results: list[Result], points: float | None = None) -> str:
+    """Of several steps the tests' names begin with the step, and the score is out of 100 a step.
+
+    points: what all of it is worth instead.
+    """
+    data = of_step(results[0]) if len(results) == 1 else together(results)
+    return as_json(data if points is None else scaled(data, points / (FULL * len(results))))
+
+
+def scaled(data: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The same with all points times `factor`, as numbers that a person can read."""
+    for part in (data, *data["tests"]):
+        for name in ("score", "max_score"):
+            if name in part:
+                part[name] = round(part[name] * factor, 4)
+    return data
 
 
 def as_json(data: dict[str, Any]) -> str:
@@ -49,13 +62,15 @@ def together(results: list[Result]) -> dict[str, Any]:
 
 def of_step(result: Result) -> dict[str, Any]:
     tests = [entry(check) for check in result.checks]
-    if result.error:
-        reason = text.printable(result.error)
+    if result.error or not tests:
+        reason = text.printable(result.error) or f"{NOT_JUDGED}: {ENDED_BEFORE}"
         tests = [{"name": "Grading", "score": 0, "max_score": FULL, "status": "failed", "output": reason}]
-    not_run = sum(check.outcome == NOT_RUN for check in result.checks)
+    not_run, not_judged = (sum(c.outcome == outcome for c in result.checks) for outcome in (NOT_RUN, NOT_JUDGED))
     words = [text.summary(result)] if result.error else [f"{result.score} of {FULL} points"]
     if not_run:
         words.append(f"{text.checks_were(not_run)} not run")
+    if not_judged:
+        words.append(f"{text.checks_were(not_judged)} not judged")
     words += [f"note: {text.printable(note)}" for note in result.notes]
     if result.todo:
         words.append(f"next: {text.printable(result.todo)}")

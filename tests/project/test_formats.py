@@ -19,7 +19,7 @@ from tools import REPOSITORY, solution, submission
 
 from grader.finding import Finding
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result, Story
-from grader.report import exercism, files, github, junit, records, text
+from grader.report import exercism, files, github, gradescope, junit, records, text
 
 pytestmark = pytest.mark.usefixtures("temporary")
 
@@ -467,3 +467,42 @@ def test_the_command_line_names_them():
     """`--help` names every format."""
     done = subprocess.run(tools.command("--help"), cwd=REPOSITORY, capture_output=True, text=True)
     assert all(f"--{name} FILE" in done.stdout for name in FORMATS)
+
+
+@pytest.mark.parametrize("points", [7, 100, 0.5])
+def test_points_are_scaled(points):
+    """Two steps, one of them not begun: all points together are what was asked for, and the score is its part."""
+    begun = Result("01_blocking", "x", checks=[Check("a", "A.", 30, outcome=PASSED), Check("b", "B.", 70)])
+    data = json.loads(gradescope.render([begun, Result("02", "x")], points))
+    assert data["score"] == pytest.approx(points * 30 / 200, abs=1e-4)
+    assert sum(test["max_score"] for test in data["tests"]) == pytest.approx(points, abs=1e-3)
+    assert data["tests"][-1]["output"] == "not judged: the run ended before"
+
+
+def test_results_so_far(tmp_path):
+    """While a step is graded --results is whole, and says what was judged and that the rest was not."""
+    path = tmp_path / "results.json"
+    command = tools.command(STEP, "--submission", REPOSITORY / "solutions", "--results", path)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    run = subprocess.Popen(command, cwd=REPOSITORY, env=tools.environment(), **streams)
+    try:
+        seen = [line.split()[1] for line in (next(line for line in run.stdout if " ok " in line) for _ in range(3))]
+        worth = sum(int(points.split("/")[0]) for points in seen)
+        data = tools.until(
+            lambda: (found := json.loads(path.read_text("utf-8")))["score"] >= worth and found, "a score"
+        )
+    finally:
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+    waiting = [test for test in data["tests"] if test["status"] != "passed"]
+    assert waiting and {test["output"] for test in waiting} == {"not judged: the run ended before"}
+    assert f"{len(waiting)} checks were not judged" in data["output"]
+
+
+def test_several_steps_and_no_points(tmp_path):
+    """Steps with commas are graded one after the other; a wrong number of points is a line."""
+    folder = submission(tmp_path / "submission", {})
+    done = tools.grade("01,2,1", "--submission", folder, results=tmp_path / "results.json")
+    assert done.status == 2 and [test["name"][:3] for test in done.results["tests"]] == ["01_", "02_", "01_"]
+    done = tools.grade("01", "--points", "none")
+    assert done.status == 2 and "'none' is no number of points" in done.err.splitlines()[-1]
