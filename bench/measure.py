@@ -18,8 +18,9 @@ from bench.result import Cell, Run
 from bench.servers import LONG, Place
 from bench.usage import foreign, usage
 from grader import patience_factor
-from grader.launch import Launch, Workshop, end_orphans, prepare_grader
+from grader.launch import Launch, end_orphans, prepare_grader
 from grader.report.text import in_a_line
+from grader.workshop import Workshop
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 20.0  # seconds until a server listens, and until it answers

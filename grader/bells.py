@@ -1,6 +1,6 @@
 """Time-outs that the kernel keeps for a sleeping thread end when the server's clock says that they are due.
 
-The clock that is set forward (grader.launch.Clock) moves no time-out of the kernel. But who sleeps until one can be
+The clock that is set forward (grader.clock.Clock) moves no time-out of the kernel. But who sleeps until one can be
 told that it has passed: ptrace(2) stops the call, and it returns what it returns then. Where that is not allowed, or
 the machine is another, nothing is rung, and what can be waited for has to be.
 """
@@ -11,12 +11,11 @@ import os
 import platform
 from collections.abc import Iterable
 
-from grader.kernel import LIBC, Proc, Task
-from grader.launch import Clock
+from grader.clock import Clock
+from grader.kernel import Proc, Task
 from grader.timers import ACCEPT, FOREVER, RECEIVE, SEND, timeout_of
+from grader.tracing import DETACH, GETREGS, INTERRUPT, SEIZE, SETREGS, WALL, ptrace
 
-SEIZE, INTERRUPT, DETACH, GETREGS, SETREGS = 0x4206, 0x4207, 17, 12, 13  # include/uapi/linux/ptrace.h
-WALL = 0x40000000  # wait(2) __WALL: threads too
 RAX, ORIG_RAX, REGISTERS = 10, 15, 27  # struct user_regs_struct, arch/x86/include/asm/user_64.h
 INTERRUPTED = {-errno.EINTR, *range(-516, -511)}  # ERESTARTSYS to ERESTART_RESTARTBLOCK, include/linux/errno.h
 SHORT = 0.05  # seconds: what ends sooner comes by itself
@@ -78,8 +77,3 @@ def over(task: Task) -> bool:
     finally:
         if stopped:
             ptrace(DETACH, task.tid)
-
-
-def ptrace(what: int, tid: int, data: object = None) -> int:
-    LIBC.ptrace.restype = ctypes.c_long
-    return int(LIBC.ptrace(ctypes.c_long(what), ctypes.c_long(tid), None, data))

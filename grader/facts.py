@@ -10,9 +10,10 @@ from functools import cached_property
 from grader import holdings, lines
 from grader.bells import Bells
 from grader.client import Client
+from grader.clock import Clock
 from grader.docroot import DocumentRoot
 from grader.kernel import ESTABLISHED, FIN_WAIT1, LAST_ACK, SYN_RECV, Process, Socket, Task
-from grader.launch import Clock, Launch
+from grader.launch import Launch
 from grader.proof import Prover, Sockets, is_internal
 from grader.reply import Kept
 from grader.traces import Traces

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grader import STEPS, doors, waiting
+from grader.clock import Clock
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
 from grader.intake import receive_one
 from grader.intake.layout import SERVER
-from grader.launch import MOST_PROCESSES, Clock, Launch, Workshop, end_orphans, prepare_grader
+from grader.launch import MOST_PROCESSES, Launch, end_orphans, prepare_grader
 from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
+from grader.workshop import Workshop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEED, EXAMPLES = 8, 25
@@ -34,6 +36,7 @@ class Grading:
         prepare_grader()
         self.workshop = Workshop()
         self.launches: list[Launch] = []
+        self.left: list[str] = []  # what could not be ended or removed, in words
         self.most_processes = MOST_PROCESSES
         self.verdicts = Verdicts()
         self.watchers: list[Watcher] = []  # of the step: what must hold in every scene
@@ -44,6 +47,8 @@ class Grading:
         try:
             self.root = DocumentRoot(self.workshop.folder("site"))
             self.root.add_outside()
+            for folder in (self.root.folder, self.root.path):
+                self.workshop.keep(folder)
             (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
         except BaseException:
             self.close()
@@ -117,7 +122,7 @@ class Grading:
         server.told.clear()
 
     def end(self, launch: Launch) -> None:
-        launch.end()
+        self.left += [f"{who} could not be ended" for who in launch.end()]
         if launch.multitude:  # the next is ended sooner
             self.most_processes = MOST_PROCESSES // 10
         if launch in self.launches:
@@ -134,11 +139,13 @@ class Grading:
             self.end(server.launch)
             server.close_clients()
 
-    def close(self) -> None:
+    def close(self) -> list[str]:
+        """End all, remove all. Returns what could not be, in words."""
         for launch in list(self.launches):
             self.end(launch)
-        end_orphans()
-        self.workshop.remove()
+        self.left += [f"{who} could not be ended" for who in end_orphans()]
+        self.left += filter(None, [self.workshop.remove()])
+        return self.left
 
 
 def free_port() -> int:

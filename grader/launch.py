@@ -11,26 +11,25 @@ import os
 import resource
 import secrets
 import select
-import shutil
 import signal
-import stat
-import struct
 import subprocess
-import tempfile
 import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
+from grader import patience_factor, tracing
+from grader.clock import Clock
 from grader.kernel import Proc, Process, Socket, sockets
 
 PR_SET_CHILD_SUBREAPER = 36
 TOKEN = "EIGHT_SERVERS_RUN"
 DEFAULT_PORT = 7890
+END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
@@ -134,87 +133,17 @@ class Output:
         self.close()
 
     def close(self) -> None:
-        """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end."""
+        """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end; unless one was
+        handed to somebody else, or could not be ended."""
         self.thread.join(5)
+        if self.thread.is_alive():
+            os.eventfd_write(self.bell, 1)
+            self.thread.join(5)
         with self.lock:
             if not self.thread.is_alive() and not self.closed:
                 self.closed = True
                 os.close(self.reader)
                 os.close(self.bell)
-
-
-class Clock:
-    """A clock of our own for a server's Python: the true one, and so many seconds more as we say.
-
-    It lets a check ask what becomes of a client that has been silent for most of a minute without waiting
-    for it. Python's `time` functions follow it (grader/inside/sitecustomize.py); the kernel's time-outs do
-    not, but those can be seen (grader.timers). Once set forward it stays ahead: a clock does not go back.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.path.write_bytes(bytes(16))
-        self.environment = {"EIGHT_SERVERS_CLOCK": str(path)}
-        self.ahead = 0.0
-        self.set: list[tuple[float, float]] = []  # when it was set forward, by time.monotonic(), and by how much
-
-    def forward(self, seconds: float) -> None:
-        """All later readings are so many seconds more ahead of the truth."""
-        self.ahead += seconds
-        self.set.append((time.monotonic(), seconds))
-        with open(self.path, "r+b", buffering=0) as file:
-            file.write(struct.pack("d", self.ahead))
-
-    @property
-    def now(self) -> float:
-        """Seconds on it, as the server counts them."""
-        return time.monotonic() + self.ahead
-
-    def between(self, begin: float, end: float) -> float:
-        """Seconds on it between two moments of time.monotonic()."""
-        return end - begin + sum(seconds for moment, seconds in self.set if begin <= moment <= end)
-
-    @property
-    def alarm(self) -> float:
-        """Seconds that the server's last alarm was set to, 0 for none."""
-        return float(struct.unpack("2d", self.path.read_bytes())[1])
-
-    def leads(self, proc: Proc, pid: int) -> bool:
-        """Whether this process reads it: another program does not, nor a Python that ignores its environment."""
-        return str(self.path) in proc.read(pid, "maps")
-
-
-DEEP = 1000  # characters of a path: some hundred folders at most
-
-
-class Workshop:
-    """The run's one temporary folder: copies of the submission, document roots, working folders."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="eight-servers-")).resolve()
-        self.count = 0
-
-    def folder(self, name: str) -> Path:
-        self.count += 1
-        path = self.path / f"{name}-{self.count}"
-        path.mkdir()
-        return path
-
-    def remove(self) -> None:
-        """Remove all of it, locked folders and deep ones too."""
-        folders = [str(self.path)]
-        longest = len(folders[0]) + DEEP
-        while folders:
-            folder = folders.pop()
-            os.chmod(folder, stat.S_IRWXU)
-            with os.scandir(folder) as entries:
-                below = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-            for path in below:
-                if len(path) > longest:  # too deep for a function that calls itself, soon for a path: brought up
-                    self.count += 1
-                    os.rename(path, path := f"{self.path}/deep-{self.count}")
-                folders.append(path)
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 class Launch:
@@ -280,6 +209,9 @@ class Launch:
     @property
     def status(self) -> int | None:
         """The main process's exit status, negative for a signal; None while it runs."""
+        if self.popen.returncode is None and not tracing.dead(self.pid):  # Popen takes a traced one that stops for dead
+            tracing.let_go(self.proc, self.pid)
+            return None
         return self.popen.poll()
 
     def family(self) -> dict[int, Process]:
@@ -369,29 +301,44 @@ class Launch:
 
     def signal(self, number: int) -> None:
         """Send a signal to the main process alone, as `kill PID` does. Nothing happens if it is gone."""
-        if self.popen.poll() is None:
+        if self.status is None:
             os.kill(self.pid, number)
 
-    def end(self) -> None:
-        """Kill the family until nothing of it is left, and wait for that."""
+    def end(self) -> list[str]:
+        """Kill the family until nothing of it is left, and wait for that. Returns who could not be ended, in words."""
         if self.over:
-            return
-        while True:
-            living = [pid for pid, process in self.members().items() if process.state not in "ZX"]
+            return []
+        give_up = time.monotonic() + END_WITHIN
+        left: list[str] = []
+        while not left:
+            living = [process for process in self.members().values() if process.state not in "ZX"]
             for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: no fork outruns the kill
-                for pid in living:
-                    try:
-                        os.kill(pid, number)
-                    except ProcessLookupError:
-                        pass
-            self.popen.poll()
+                send(number, living)
+            for pid in (self.pid, *orphans()):
+                tracing.let_go(self.proc, pid)
             # A chain of forks may slip between two reads of /proc, but not without leaving a dead orphan.
-            if not reap_orphans() and not living and self.popen.returncode is not None:
+            if self.status is not None and not reap_orphans() and not living:
                 break
+            if time.monotonic() > give_up:
+                left = [said(process) for process in living] or [f"main process {self.pid}"]
             time.sleep(0.001)
         self.over = True
         _own.discard(self.pid)
         self.output.close()
+        if self.clock:
+            self.clock.close()
+        return left
+
+
+def send(number: int, processes: Iterable[Process]) -> None:
+    """Send a signal to those who are still there. Who has become somebody else's, as by sudo(8), is not ours to end."""
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
+
+
+def said(process: Process) -> str:
+    return f"process {process.pid} ({process.name!a}, state {process.state})"
 
 
 def orphans() -> list[int]:
@@ -406,19 +353,23 @@ def reap_orphans() -> int:
     reaped = 0
     for child in orphans():
         try:
-            reaped += os.waitpid(child, os.WNOHANG)[0] != 0
+            if tracing.dead(child):
+                reaped += os.waitpid(child, os.WNOHANG)[0] != 0
         except ChildProcessError:
             pass
     return reaped
 
 
-def end_orphans() -> None:
-    """After the last server's end: kill what has cut every tie to it but that of descent."""
+def end_orphans() -> list[str]:
+    """After the last server's end: kill what has cut every tie to it but that of descent. Returns who is left."""
+    proc, give_up = Proc(), time.monotonic() + END_WITHIN
     while left := orphans():
         for child in left:
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            tracing.let_go(proc, child)
         reap_orphans()
+        if time.monotonic() > give_up:
+            return [said(process) for process in map(proc.process, orphans()) if process]
         time.sleep(0.001)
+    return []

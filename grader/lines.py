@@ -6,8 +6,8 @@ verdict is made and everything else has been noted, and a server that was asked 
 What comes back is the word of a stranger: bounded, taken apart with care, and never more than a hint.
 """
 
-import ast
 import os
+import stat
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,7 @@ def put_question(launch: Launch, asked: list[int]) -> None:
     def answered() -> bool:
         nonlocal before, again
         now = time.monotonic()
-        missing = [pid for pid in asked if not answer_path(launch, pid).exists() and launch.proc.process(pid)]
+        missing = [pid for pid in asked if not os.path.lexists(answer_path(launch, pid)) and launch.proc.process(pid)]
         if missing and now > again:
             again = now + NUDGE
             tasks = {pid: launch.proc.task(pid, pid) for pid in missing}
@@ -123,19 +123,27 @@ def listens(launch: Launch, pid: int) -> bool:
 
 
 def answer_of(launch: Launch, pid: int) -> str:
-    """What a process has answered; "" if nothing."""
+    """What a process has answered; "" if nothing, or if what lies there is no file."""
     try:
-        with open(os.open(answer_path(launch, pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            return file.read(MOST_BYTES).decode("ascii", "replace")
+        file = os.open(answer_path(launch, pid), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return ""
+        with open(file, "rb", closefd=False) as answer:
+            return answer.read(MOST_BYTES).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
 def read_answer(launch: Launch, pid: int, found: Lines) -> None:
     kind, tid, placed = "", 0, True
     for words in (line.split("\t") for line in answer_of(launch, pid).split("\n")):
         if words[0] in ("thread", "greenlet") and len(words) == 2:
-            kind, tid, placed = words[0], int(words[1]) if words[1].isdigit() else 0, False
+            kind, tid, placed = words[0], number_of(words[1]), False
         elif words[0] == "frame" and len(words) == 4 and not placed and (line := place(launch, words[1:])):
             placed = True
             if kind == "thread":
@@ -144,14 +152,25 @@ def read_answer(launch: Launch, pid: int, found: Lines) -> None:
                 found.greenlets.setdefault(pid, []).append(line)
 
 
+def number_of(word: str) -> int:
+    """A number of at most nine digits, as of a thread or a line; 0 if it is none."""
+    return int(word) if word.isdecimal() and len(word) < 10 else 0
+
+
+def name_of(word: str) -> str:
+    """A name from its bytes in hexadecimal digits. Raises ValueError."""
+    return bytes.fromhex(word).decode("utf-8", "replace")
+
+
 def place(launch: Launch, words: list[str]) -> Line | None:
     """A frame as a line of the learner's program; None if it belongs to somebody else's."""
+    number = number_of(words[0])
     try:
-        number, function, file = int(words[0]), ast.literal_eval(words[1]), Path(ast.literal_eval(words[2]))
+        function, file = name_of(words[1]), Path(name_of(words[2]))
         name = file.relative_to(launch.script.parent)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    except ValueError:
         return None
-    if not isinstance(function, str) or ".." in name.parts:
+    if ".." in name.parts:
         return None
     return Line(str(name)[:80], number, function[:80], text_of(launch, name, number))
 

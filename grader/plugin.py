@@ -179,6 +179,9 @@ class Grader:
         return report
 
     def note_failure(self, check: Check, error: BaseException) -> None:
+        ours = isinstance(error, Exception) and not isinstance(error, (Finding, CannotGrade))
+        if ours and (damage := self.run.workshop.damage()):
+            error = Finding("the grader's own files as they were", damage)
         if isinstance(error, Finding):
             check.outcome, check.finding, check.reason = FAILED, error, str(error)
             if self.result.todo and "NotImplementedError: TODO" in error.printed:

@@ -3,7 +3,7 @@
 It is called stuck when it has had TURNS turns (it went to sleep and woke that many times) or SPIN seconds of CPU
 time, and a minute has passed on the server's own clock, while nothing that matters changed: no socket, no
 descriptor, no process, no thread. The minute need not be waited for: in the midst of those turns the clock is set
-forward (grader.launch.Clock), in steps, so that what is due after three seconds is not a minute late, and
+forward (grader.clock.Clock), in steps, so that what is due after three seconds is not a minute late, and
 after each the server has time to act. Turns and CPU time are the server's own, so a busy machine makes the verdict
 later and never harsher.
 

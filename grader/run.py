@@ -16,6 +16,7 @@ from grader.grading import REPOSITORY, Grading, step_named
 from grader.intake.layout import SERVER
 from grader.plugin import Grader, suite
 from grader.record import Check, Result
+from grader.report.text import in_a_line
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def opened(result: Result, submission: Path, python: str = sys.executable) -> It
         yield grading
     finally:
         with undisturbed():
-            grading.close()
+            for words in grading.close():
+                print(f"left behind: {in_a_line(words)}", file=sys.stderr)
 
 
 @contextmanager

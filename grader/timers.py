@@ -1,6 +1,6 @@
 """The time-outs that the kernel keeps for a server: how long the calls last in which it sleeps, and what else rings.
 
-They do not follow the clock that is set forward (grader.launch.Clock); so they have to be seen.
+They do not follow the clock that is set forward (grader.clock.Clock); so they have to be seen.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 It does two things, and leaves all else alone. It says on demand, by a signal that comes only after the verdict,
 which line each thread and each greenlet is in (grader.lines). And it gives the server a clock that can be
-set forward (grader.launch.Clock): the first double in its file is read, how far the clock is ahead; to the
+set forward (grader.clock.Clock): the first double in its file is read, how far the clock is ahead; to the
 second is written what alarm(2) or setitimer(2) was last set to, which no file in /proc shows.
 
 It holds no descriptor and no thread, and imports nothing that Python had not loaded already but `mmap`.
@@ -24,11 +24,12 @@ DEEPEST, MOST = 60, 2000  # frames of a stack, stacks of a process
 
 
 def frames(frame: "FrameType | None") -> list[str]:
-    """A stack as lines of tab-separated words, the innermost frame first."""
+    """A stack as lines of tab-separated words, the innermost frame first; names as hexadecimal digits of UTF-8."""
     found: list[str] = []
     while frame is not None and len(found) < DEEPEST:
         code = frame.f_code
-        found.append(f"frame\t{frame.f_lineno}\t{code.co_name!a}\t{code.co_filename!a}")
+        names = (name.encode("utf-8", "replace").hex() for name in (code.co_name, code.co_filename))
+        found.append("\t".join(["frame", str(frame.f_lineno), *names]))
         frame = frame.f_back
     return found
 

@@ -1,6 +1,6 @@
 """The contract on time: who is silent may be given up after a minute, and nobody else; an idle server goes on.
 
-The server's clock is set forward (grader.launch.Clock), and what timers the kernel shows are waited for.
+The server's clock is set forward (grader.clock.Clock), and what timers the kernel shows are waited for.
 """
 
 import functools

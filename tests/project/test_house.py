@@ -1,16 +1,28 @@
 """The grader's own house: whatever a server does, the grader is hurt by nothing of it, and ends with its own word."""
 
+import array
+import fcntl
+import os
 import re
+import signal
 import socket
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
-from tools import PATIENT
+import tools
+from tools import PATIENT, assert_no_process, until
 
+from grader import launch as launch_module
+from grader import lines
 from grader.client import UNASKED, Client, request
+from grader.kernel import LIBC
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
+from grader.workshop import FS_IOC_SETFLAGS, Workshop
+
+pytestmark = pytest.mark.usefixtures("temporary")
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -115,3 +127,206 @@ def test_crowd(hostile):
         for client in crowd:
             client.pump()
         assert kept.used < kept.most + len(crowd) * (2 << 20)
+
+
+# The end
+
+
+BEGIN = "import ctypes, fcntl, os, shutil, signal, socket, sys, threading, time\nLIBC = ctypes.CDLL(None)\n"
+WORKSHOP = "os.path.dirname(os.environ['EIGHT_SERVERS_LINES'])"
+EXIT = 60 if os.uname().machine == "x86_64" else 93  # exit(2), of one thread
+STUBBORN = {
+    "its main thread has ended": f"""
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print("ready", flush=True)
+LIBC.syscall({EXIT}, 0)
+""",
+    "traced by us": """
+LIBC.ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
+print("ready", flush=True)
+time.sleep(1000)
+""",
+    "traced by us, and stopped": """
+LIBC.ptrace(0, 0, 0, 0)
+print("ready", flush=True)
+os.kill(os.getpid(), signal.SIGUSR1)
+""",
+    "a thread that is traced by us": """
+def thread():
+    LIBC.ptrace(0, 0, 0, 0)
+    print("ready", flush=True)
+    time.sleep(1000)
+threading.Thread(target=thread).start()
+""",
+    "a traced thread of a process whose main thread has ended": f"""
+def thread():
+    LIBC.ptrace(0, 0, 0, 0)
+    print("ready", flush=True)
+    time.sleep(1000)
+threading.Thread(target=thread).start()
+LIBC.syscall({EXIT}, 0)
+""",
+    "a traced orphan": """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while os.getppid() != int(sys.argv[1]):
+            time.sleep(0.01)
+        threading.Thread(target=LIBC.ptrace, args=(0, 0, 0, 0)).start()
+        LIBC.ptrace(0, 0, 0, 0)
+        print("ready", flush=True)
+        time.sleep(1000)
+    os._exit(0)
+time.sleep(1000)
+""",
+    "a name with brackets and lines": """
+LIBC.prctl(15, b"a) Z 1\\n1 (\\xff", 0, 0, 0)
+print("ready", flush=True)
+time.sleep(1000)
+""",
+    "nobody may look into it": """
+LIBC.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print("ready", flush=True)
+        time.sleep(1000)
+    os._exit(0)
+time.sleep(1000)
+""",
+    "a child in the middle of vfork": """
+import subprocess
+threading.Thread(target=subprocess.run, args=(["sleep", "1000"],), kwargs={"close_fds": False}).start()
+print("ready", flush=True)
+time.sleep(1000)
+""",
+    "its folder is gone": """
+shutil.rmtree(os.getcwd(), ignore_errors=True)
+print("ready", flush=True)
+time.sleep(1000)
+""",
+    "a chain of processes, each with a session of its own": """
+print("ready", flush=True)
+for _ in range(3000):
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    LIBC.prctl(4, 0, 0, 0, 0)
+""",
+}
+
+
+@pytest.mark.parametrize("name", STUBBORN)
+def test_the_end_comes(grading, temporary, name):
+    """A family is ended whatever it has done to itself, and its main process is seen to be dead then, not before."""
+    run = grading(BEGIN + STUBBORN[name])
+    launch = run.launch(str(os.getpid()))
+    until(lambda: "ready" in launch.output.text() or launch.status, "it has done that")
+    until(lambda: launch.status is None or not launch.members() or "chain" in name, "it lives")
+    assert launch.end() == [] and launch.status is not None
+    assert run.close() == []
+    assert_no_process(temporary)
+
+
+def test_a_signal_comes_through(grading):
+    """Who has made us its tracer is ended by a signal as anybody is: it is handed on."""
+    launch = grading(BEGIN + STUBBORN["traced by us"]).launch()
+    until(lambda: "ready" in launch.output.text(), "it is traced")
+    launch.signal(signal.SIGTERM)
+    until(lambda: launch.status is not None, "its end")
+    assert launch.status == -signal.SIGTERM
+
+
+def test_who_cannot_be_ended(grading, monkeypatch):
+    """What lives on though it was killed is waited for so long and no longer, and said."""
+    launch = grading("print('ready', flush=True)\nimport time\ntime.sleep(1000)\n").launch()
+    until(lambda: "ready" in launch.output.text(), "its start")
+    with monkeypatch.context() as patch:
+        patch.setattr(launch_module, "END_WITHIN", 0.2)
+        patch.setattr(launch_module, "send", lambda *_: None)
+        (words,) = launch.end()
+    assert re.fullmatch(rf"process {launch.pid} \('python.*', state S\)", words)
+    os.kill(launch.pid, signal.SIGKILL)
+    until(lambda: launch.status is not None, "its end")
+
+
+# What is left
+
+
+def with_code(step, code):
+    """Our solution, which does something more when it starts."""
+    first, docstring, rest = tools.solution(step).split('"""', 2)
+    return f'{first}"""{docstring}"""\n{BEGIN}{code}{rest}'
+
+
+TAKEN_APART = {
+    "removed": "shutil.rmtree(shop, ignore_errors=True)",
+    "renamed": "os.rename(shop, shop + '-gone')",
+    "another in its place": "os.rename(shop, shop + '-gone'); os.makedirs(shop + '/more'); open(shop + '/file', 'x')",
+    "a link in its place": "os.rename(shop, shop + '-gone'); os.symlink('/usr', shop)",
+    "locked": "[os.chmod(place, 0) for place, _, _ in list(os.walk(shop, topdown=False))]",
+    "its site is removed": "[shutil.rmtree(f'{shop}/{name}') for name in os.listdir(shop) if name.startswith('site')]",
+}
+
+
+@pytest.mark.parametrize("how", TAKEN_APART)
+def test_a_workshop_that_is_taken_apart(tmp_path, temporary, how):
+    """Who removes, renames or locks the grader's files loses the check, is told why, and all of it is removed."""
+    text = with_code("01_blocking", f"shop = {WORKSHOP}\n{TAKEN_APART[how]}\n")
+    folder = tools.submission(tmp_path / "s", {"01_blocking": text})
+    run = tools.grade("01", "--submission", folder, "-k", "answers or names", results=tmp_path / "r.json")
+    assert run.status == 1 and "Traceback" not in run.err, run.err
+    if os.geteuid() or how != "locked":  # root may go anywhere
+        assert set(run.outcomes().values()) <= {"failed", "not run"}, run.out
+    assert "the grader's own fault" not in run.out
+    assert os.listdir(temporary) == []
+
+
+def test_what_only_root_can_leave(temporary):
+    """Files that chattr(1) has pinned, and what has been mounted, are removed too."""
+    shop = Workshop()
+    folder = shop.folder("work")
+    pinned = folder / "pinned"
+    pinned.write_text("x")
+    try:
+        with open(pinned) as file:
+            fcntl.ioctl(file, FS_IOC_SETFLAGS, array.array("l", [0x10]))  # FS_IMMUTABLE_FL
+    except OSError:
+        pass  # no root, or a file system that has no such thing
+    (folder / "mounted").mkdir()
+    LIBC.mount(b"none", os.fsencode(folder / "mounted"), b"tmpfs", 0, b"size=1m")  # the same without root
+    assert shop.remove() == "" and not shop.path.exists()
+
+
+# What it writes where we read
+
+CLOCKS = {
+    "cut off": "os.truncate(path, 0)",
+    "removed": "os.unlink(path)",
+    "a folder": "os.unlink(path); os.mkdir(path)",
+    "a link": "os.unlink(path); os.symlink(os.environ['HOME'] + '/precious', path)",
+    "no times": "import struct; open(path, 'r+b').write(struct.pack('2d', float('nan'), float('inf')))",
+}
+
+
+@pytest.mark.parametrize("how", CLOCKS)
+def test_a_clock_that_is_spoiled(grading, how):
+    """What a server does to the file of its clock hurts nobody: it is set, and says nothing that is no time."""
+    text = "import os\nopen('precious', 'w').write('precious')\npath = os.environ['EIGHT_SERVERS_CLOCK']\n"
+    launch = grading(f"{text}{CLOCKS[how]}\nprint('ready', flush=True)\n").launch()
+    until(lambda: launch.status is not None, "its end")
+    assert launch.output.text() == "ready\n"
+    launch.clock.forward(60)
+    assert launch.clock.alarm == 0.0 and launch.clock.ahead == 60
+    work = Path(launch.environment(Path())["EIGHT_SERVERS_LINES"].removesuffix("-lines"))
+    assert (work / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("what", ["os.mkfifo(path)", "os.mkdir(path)", "os.mkdir(os.path.dirname(path) + '/x')"])
+def test_no_answer_where_an_answer_is_to_be(grading, what):
+    """In place of an answer lies something that is no file: it is taken for none."""
+    text = "import os, time\npath = f\"{os.environ['EIGHT_SERVERS_LINES']}/{os.getpid()}\"\n"
+    launch = grading(f"{text}{what}\nprint('ready', flush=True)\ntime.sleep(1000)\n").launch()
+    until(lambda: "ready" in launch.output.text(), "its start")
+    assert lines.answer_of(launch, launch.pid) == ""
+    assert set(lines.ask(launch).threads) <= {(launch.pid, launch.pid)}

@@ -10,8 +10,10 @@ import pytest
 import tools
 from tools import REPOSITORY, grade, submission, until
 
+from grader.clock import Clock
 from grader.grading import Grading
-from grader.launch import TOKEN, Clock, Output, Workshop, prepare_grader
+from grader.launch import TOKEN, Output, prepare_grader
+from grader.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("temporary")
 

@@ -138,11 +138,13 @@ def test_who_does_not_listen(asked, code):
     "text",
     [
         b"",
-        b"stacks\nthread\t%d\nframe\t1\t'f'\n",
-        b"stacks\nthread\tx\nframe\tx\t'f'\t'/x'\nframe\t1\t__import__('os')\t'/x'\n",
+        b"stacks\nthread\t%d\nframe\t1\t66\n",
+        b"stacks\nthread\tx\nframe\tx\t66\t2f78\nframe\t1\t__import__('os')\t2f78\n",
         b"\xff\x00" * 100,
-        b"stacks\n" + b"thread\t1\nframe\t99999\t'f'\t'/../server.py'\n" * 9999,
-        b"stacks\nthread\t0\nframe\t7\t" + b"(" * 5000 + b"\t'/x'\n",
+        b"stacks\n" + b"thread\t1\nframe\t99999\t66\t" + b"/../server.py".hex().encode() + b"\n" * 9999,
+        b"stacks\nthread\t0\nframe\t7\t" + b"(" * 5000 + b"\t2f78\n",
+        b"stacks\nthread\t" + b"9" * 5000 + b"\nframe\t" + b"9" * 5000 + b"\t66\t2f78\n",
+        b"stacks\nthread\t\xb2\nframe\t-1\t66\t" + b"61" * 300000 + b"\n",
     ],
 )
 def test_forged_answers(asked, text):
