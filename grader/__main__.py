@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from grader import STEPS, bad_patience
+from grader.budget import SECONDS, Budget
 from grader.grading import EXAMPLES, REPOSITORY, SEED
 from grader.record import Check, Result
 from grader.report import board, classroom, files, github, gradescope, records, text
@@ -45,6 +46,13 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--progress", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # for grader.learn
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the requests that are made up")
     parser.add_argument("--examples", type=positive, default=EXAMPLES, metavar="N", help="how many of each kind")
+    parser.add_argument(
+        "--budget",
+        type=seconds,
+        default=SECONDS,
+        metavar="SECONDS",
+        help="for a step; the rest is not judged",
+    )
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     return parser.parse_args(argv)
 
@@ -53,6 +61,16 @@ def positive(text: str) -> int:
     if not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e7:  # neither is no number
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
 
 
 def worth(text: str) -> float:
@@ -190,6 +208,7 @@ def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None])
     with opened(result, options.submission, options.python) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
+            grading.budget = Budget(options.budget)
             say(text.in_a_line(f"{result.step}: {options.submission}"))
 
             def show(check: Check) -> None:

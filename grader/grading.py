@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grader import STEPS, doors, waiting
+from grader.budget import Budget
 from grader.clock import Clock
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade
@@ -30,6 +31,7 @@ class Grading:
 
     def __init__(self, submission: Path, step: str, python: str = sys.executable):
         self.step = step
+        self.budget = Budget()
         self.snapshot = receive_one(submission, step)
         self.source = self.snapshot.source
         self.python = python

@@ -10,9 +10,11 @@ import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from grader.budget import OutOfTime
 from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
@@ -84,10 +86,22 @@ class Grader:
             self.checks[item.nodeid].outcome = NOT_RUN
             self.checks[item.nodeid].reason = "not selected"
 
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: SimpleNamespace) -> bool:
+        """pytest-timeout's own timer knows nothing of the budget, and asks for a terminal."""
+        self.run.budget.set_alarm(settings.timeout)
+        return True
+
+    def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool:
+        self.run.budget.cancel_alarm()
+        return True
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         check = self.checks[item.nodeid]
         self.run.stage.clear()
+        if self.run.budget.spent:
+            self.note_failure(check, OutOfTime(self.run.budget.why))
+            pytest.skip(check.reason)
         if self.gate and check is not self.gate and self.gate.outcome in (FAILED, NOT_STARTED):
             check.outcome, check.reason = NOT_RUN, f"because {self.gate.name!r} failed"
             pytest.skip(check.reason)
@@ -182,13 +196,18 @@ class Grader:
         ours = isinstance(error, Exception) and not isinstance(error, (Finding, CannotGrade))
         if ours and (damage := self.run.workshop.damage()):
             error = Finding("the grader's own files as they were", damage)
+        if isinstance(error, OutOfTime) and (known := self.run.verdicts.ledger.get(check.name)):
+            error = known
         if isinstance(error, Finding):
             check.outcome, check.finding, check.reason = FAILED, error, str(error)
             if self.result.todo and "NotImplementedError: TODO" in error.printed:
                 check.outcome, check.reason = NOT_STARTED, self.result.todo
         elif isinstance(error, CannotGrade):
             self.result.error = str(error)
-        elif not isinstance(error, KeyboardInterrupt):
+        elif isinstance(error, OutOfTime):
+            if check.outcome != PASSED:  # else it is what came after
+                check.outcome, check.reason = NOT_JUDGED, str(error)
+        elif not isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
             check.outcome = NOT_JUDGED
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"
 

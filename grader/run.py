@@ -37,6 +37,7 @@ def opened(result: Result, submission: Path, python: str = sys.executable) -> It
     finally:
         with undisturbed():
             for words in grading.close():
+                result.notes.append(f"left behind: {words}")
                 print(f"left behind: {in_a_line(words)}", file=sys.stderr)
 
 

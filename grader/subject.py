@@ -154,12 +154,17 @@ class Server(Facts):
 
     # Waiting
 
+    def turn(self, seconds: float) -> None:
+        """Whoever waits comes by here. Raises OutOfTime."""
+        self.grading.budget.check()
+        super().turn(seconds)
+
     def until(
         self, condition: Callable[[], object], patience: float = waiting.PATIENCE, *, verdict: bool = True
     ) -> Outcome:
         """verdict: one may rest on it. Only then is the server's clock set forward, and who computes waited for."""
         self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0, verdict=verdict)
-        return waiting.wait(self, condition, patience, facts=self.sockets_for_proof)
+        return waiting.wait(self, condition, patience, facts=self.sockets_for_proof, limit=self.limit)
 
     def comes(self, condition: Callable[[], object], seconds: float) -> bool:
         """Whether something that should not come does come, before the server is at rest or so long after."""
@@ -186,6 +191,11 @@ class Server(Facts):
     def patience(self) -> float:
         """Seconds without any change after which the deadline decides."""
         return waiting.PATIENCE * (AFTER_THE_FIRST if self.verdicts.caught else 1.0)
+
+    @property
+    def limit(self) -> float:
+        """Seconds in which something changes all the time, and never to what is waited for."""
+        return waiting.LIMIT * (AFTER_THE_FIRST if self.verdicts.caught else 1.0)
 
     def must(
         self,

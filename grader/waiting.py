@@ -53,8 +53,10 @@ def wait(
     patience: float = PATIENCE,
     *,
     facts: Callable[[], Sockets | None] | None,
+    limit: float = LIMIT,
 ) -> Outcome:
     """Wait until condition() is true. facts: what the prover must know to end it early; None: no proof is tried.
+    limit: seconds after which it is given up though something changes all the time.
 
     The condition is asked again after every proof, so that it is never called false of a state in
     which it held. What is waited for must be absorbing: once true, it stays true by itself.
@@ -84,7 +86,7 @@ def wait(
                 server.pump(0)
                 held = bool(condition())
                 return Outcome(held, "" if held else why, True)
-            late = left + more <= 0 or now - begin > LIMIT
+            late = left + more <= 0 or now - begin > limit
             if late and not (facts and server.prover.rounds.busy()):
                 if left + more <= 0 and facts and server.prover.rounds.forward():
                     more += patience * AFTER_A_STEP

@@ -97,12 +97,13 @@ def failures(result: Result) -> list[Check]:
 def other_lines(result: Result) -> list[str]:
     """What there is to say beside failures: not judged, notes, not run and because of what."""
     parts = [f"  note: {printable(note)}" for note in result.notes]
+    reasons = Counter(check.reason for check in result.checks if check.outcome == NOT_JUDGED)
     for check in result.checks:
-        if check.outcome == NOT_JUDGED and check.reason != ENDED_BEFORE:
+        if check.outcome == NOT_JUDGED and reasons[check.reason] == 1 and check.reason != ENDED_BEFORE:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
-    if ended := sum(check.reason == ENDED_BEFORE for check in result.checks):
-        parts.append(f"  {checks_were(ended)} not judged: {ENDED_BEFORE}")
+    many = {why: count for why, count in reasons.items() if count > 1 or why == ENDED_BEFORE}
+    parts += [f"  {checks_were(count)} not judged: {printable(why)}" for why, count in many.items()]
     not_run = Counter(check.reason for check in result.checks if check.outcome == NOT_RUN)
     return parts + [f"  {checks_were(count)} not run: {printable(r)}" for r, count in sorted(not_run.items())]
 
@@ -118,6 +119,8 @@ def next_thing(result: Result) -> str:
         return f"{result.todo} (`./toxw -e hint -- {number}` has a hint)"
     if failed := [check for check in failures(result) if not check.stretch]:
         return f"mend the first; `./toxw -e step{number} -- -k {alone(result, failed[0])}` grades it alone"
+    if any(check.outcome == NOT_JUDGED and check.reason.startswith("out of time") for check in result.checks):
+        return "grade it again with more time (--budget), or where less goes on beside it"
     if result.score < FULL:
         return ""
     if number == "08":

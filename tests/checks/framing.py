@@ -223,7 +223,7 @@ def library(server: Server) -> None:
         wanted = server.root.files.get(target)
         with Session() as session:
             try:
-                status, body = get(session, f"http://{host}:{port}{target}", server.patience)
+                status, body = get(session, f"http://{host}:{port}{target}", server.patience, server.limit)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.HEADERS)
             right = status == 404 if wanted is None else (status, body) == (200, wanted)

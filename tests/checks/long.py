@@ -416,7 +416,7 @@ def library_reuses(server: Server) -> None:
         for number in range(20):
             target = targets[number % 5]
             try:
-                status, body = get(session, f"http://{host}:{port}{target}", server.patience)
+                status, body = get(session, f"http://{host}:{port}{target}", server.patience, server.limit)
             except requests.RequestException as error:
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.REUSED)
             wanted = server.root.files.get(target)

@@ -15,8 +15,11 @@ import pytest
 import tools
 from tools import PATIENT, assert_no_process, until
 
+from grader import budget as budget_module
 from grader import launch as launch_module
 from grader import lines
+from grader.__main__ import arguments
+from grader.budget import GRACE, Budget, OutOfTime
 from grader.client import UNASKED, Client, request
 from grader.kernel import LIBC
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
@@ -330,3 +333,60 @@ def test_no_answer_where_an_answer_is_to_be(grading, what):
     until(lambda: "ready" in launch.output.text(), "its start")
     assert lines.answer_of(launch, launch.pid) == ""
     assert set(lines.ask(launch).threads) <= {(launch.pid, launch.pid)}
+
+
+# How long it takes
+
+DRIP = """
+_answered = 0
+_accept = socket.socket.accept
+def _slowly(listener):
+    global _answered
+    sock, address = _accept(listener)
+    _answered += 1
+    if _answered > 5:
+        while True:
+            sock.sendall(b"HTTP/1.1 200 OK\\r\\n" if _answered == 6 else b"X: y\\r\\n")
+            _answered += 1
+            time.sleep(0.05)
+    return sock, address
+socket.socket.accept = _slowly
+"""
+
+
+def test_the_budget(tmp_path, temporary):
+    """Who always does something and never what is waited for takes the budget, and no more: the rest says so."""
+    folder = tools.submission(tmp_path / "s", {"01_blocking": with_code("01_blocking", DRIP)})
+    run = tools.grade("01", "--submission", folder, "--budget", "9", results=tmp_path / "r.json")
+    outcomes = run.outcomes()
+    assert outcomes["answers"] == "passed" and outcomes["outside"] == "not judged", run.out
+    assert run.status == 1 and run.results["score"] == 2
+    assert "not judged: out of time: the grade's budget of 9 s was spent (--budget)" in run.out
+    assert "next: grade it again with more time (--budget)" in run.out
+    assert run.results["execution_time"] < 9 + GRACE
+
+
+def test_what_does_not_wait_is_broken_off(monkeypatch):
+    """What has no end and never comes by the budget is broken off all the same, and what comes after it too."""
+    monkeypatch.setattr(budget_module, "GRACE", 0.05)
+    before = signal.getsignal(signal.SIGALRM)
+    budget = Budget(0.01)
+    budget.set_alarm(1000)
+    try:
+        for _ in range(2):
+            with pytest.raises(OutOfTime, match=r"out of time: the grade's budget of 0\.01 s"):
+                while True:
+                    pass
+    finally:
+        budget.cancel_alarm()
+    assert signal.getsignal(signal.SIGALRM) == before
+    with pytest.raises(OutOfTime):
+        budget.check()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "inf", "1e99"])
+def test_a_budget_that_is_none(text, capsys):
+    """What is no number of seconds is refused in a line."""
+    with pytest.raises(SystemExit):
+        arguments(["01", f"--budget={text}"])
+    assert "no number of seconds" in capsys.readouterr().err
