@@ -1,13 +1,19 @@
-"""An inline tox plugin: the runner `shared`, by which environments share one folder.
+"""An inline tox plugin: the runner `shared`, by which environments share one folder, and the setting `quiet`.
 
 Grading any step takes the same packages. tox 4 would rebuild a shared folder each time another
 environment uses it, because it notes the environment's name there. This runner notes the folder's name
 instead; every other change (interpreter, packages) still counts. See https://tox.wiki, "plugins".
+
+What a learner is told is to be the last thing on his screen. So where `quiet` is set, tox says nothing of a command
+that it runs, nor of how that ended, unless it is asked to by -v. What goes wrong before it is still told.
 """
 
 from __future__ import annotations
 
+import logging
+
 from filelock import FileLock
+from tox.config.cli.parser import DEFAULT_VERBOSITY
 from tox.plugin import impl
 from tox.tox_env.info import Info
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
@@ -41,3 +47,21 @@ class SharedRunner(VirtualEnvRunner):
 @impl
 def tox_register_tox_env(register) -> None:
     register.add_run_env(SharedRunner)
+
+
+@impl
+def tox_add_env_config(env_conf, state) -> None:
+    env_conf.add_config("quiet", bool, False, "say nothing of the commands and of how they ended")
+
+
+@impl
+def tox_before_run_commands(tox_env) -> None:
+    options = tox_env.options
+    if tox_env.conf["quiet"] and options.verbosity <= DEFAULT_VERBOSITY:
+        logging.disable(logging.CRITICAL)
+        options.verbose, options.quiet = 0, 0  # for the summary of the run
+
+
+@impl
+def tox_after_run_commands(tox_env, exit_code, outcomes) -> None:
+    logging.disable(logging.NOTSET)

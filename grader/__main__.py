@@ -12,12 +12,15 @@ import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 from grader import STEPS, bad_patience
 from grader.budget import SECONDS, Budget
-from grader.grading import EXAMPLES, REPOSITORY, SEED
+from grader.finding import CannotGrade
+from grader.grading import EXAMPLES, SEED
+from grader.learn.stage import Stage
 from grader.record import Check, Result
-from grader.report import board, classroom, files, github, gradescope, records, text
+from grader.report import advice, board, classroom, files, github, gradescope, records, text
 from grader.run import now, opened, run, undisturbed
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
@@ -31,10 +34,22 @@ FORMATS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as all of our commands do; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        help_ = f"{self.prog} {'-- ' if self.prog.startswith('./toxw') else ''}--help"
+        self.exit(2, f"{self.prog}: {text.in_a_line(message)}; `{help_}` says more\n")
+
+
+def program() -> str:
+    """What the user has typed to get here, https://tox.wiki: an environment of tox, or Python."""
+    name = os.environ.get("TOX_ENV_NAME", "")
+    return f"./toxw -e {name}" if name else "python -m grader"
+
+
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="grader", description="Grade one step of a submission, or all.", allow_abbrev=False
-    )
+    parser = Parser(prog=program(), description="Grade one step of a submission, or all.", allow_abbrev=False)
     parser.add_argument("step", help="01 to 08, several with commas, or all")
     parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
     for name, (_, what) in FORMATS.items():
@@ -43,7 +58,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
     parser.add_argument("--stop", action="store_true", help="end the run once a line is lost")
-    parser.add_argument("--progress", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # for grader.learn
+    parser.add_argument("--kept", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # results and pages for learners
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the requests that are made up")
     parser.add_argument("--examples", type=positive, default=EXAMPLES, metavar="N", help="how many of each kind")
     parser.add_argument(
@@ -54,12 +69,16 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="for a step; the rest is not judged",
     )
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
-    return parser.parse_args(argv)
+    parser.add_argument("--todo", type=positive, metavar="N", help="only what TODO N does; ours does those still open")
+    options = parser.parse_args(argv)
+    if options.todo and (options.k or options.step == "all" or "," in options.step):
+        parser.error("--todo tries one TODO of one step, without -k")
+    return options
 
 
 def positive(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return int(text)
 
 
@@ -117,10 +136,12 @@ def main() -> int:
     with github.silenced() if github.on() else nullcontext():
         grade_all(options, results)
         if len(steps) > 1:
-            say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(steps)} points")
+            leave_out_empty(results)
+            say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(results)} points")
         with undisturbed():
-            keep_progress(options, results)  # first: who sees the last line of a run may save, which ends it
+            keep(options, results)  # first: who sees the last line of a run may save, which ends it
             written = write_reports(options, results)
+            (board if board.wanted() else advice).closing(results, say)
     if github.on():
         with undisturbed():
             say("\n".join(github.annotations(results)))
@@ -145,21 +166,24 @@ def grade_all(options: argparse.Namespace, results: list[Result]) -> None:
         print(f"interrupted: {len(missing)} steps were not graded", file=sys.stderr)
 
 
+def leave_out_empty(results: list[Result]) -> None:
+    """A part that only some of the steps have: the others are not what was asked for."""
+    some = [result for result in results if not result.part or result.selected]
+    results[:] = some or results
+
+
 def write_reports(options: argparse.Namespace, results: list[Result]) -> bool:
     """Write every report that was asked for. What cannot be written is said, and keeps no other from it."""
     written = True
-    for name, (module, _) in FORMATS.items():
+    for name in FORMATS:
         path = getattr(options, name)
         if path is None:
             continue
-        render = importlib.import_module(f"grader.report.{module}").render
         given = {"points": options.points} if name == "results" else {}
-        if not write(f"--{name}: {path}", files.write_whole, path, render(results, **given)):
+        if not write(f"--{name}: {path}", files.write_whole, path, renderer(name)(results, **given)):
             written = False
         elif name == "html":
-            whole = path.absolute()
-            shown = whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
-            say(text.in_a_line(f"picture: {shown}"))
+            say(text.in_a_line(f"picture: {shown(path)}"))
     return written
 
 
@@ -173,6 +197,11 @@ def keep_so_far(options: argparse.Namespace, results: list[Result]) -> None:
             files.write_whole(options.results, gradescope.render(results, options.points))
         except OSError:
             pass
+
+
+def renderer(name: str) -> Callable[..., str]:
+    render: Callable[..., str] = importlib.import_module(f"grader.report.{FORMATS[name][0]}").render
+    return render
 
 
 def write(what: str, action: Callable[..., None], *arguments: object) -> bool:
@@ -193,36 +222,56 @@ def say(words: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def keep_progress(options: argparse.Namespace, results: list[Result]) -> None:
-    """Keep the result of a whole run of the learner's own files for `progress`, `hint` and `watch`."""
-    whole = not options.k and not options.stop
-    if options.progress and whole and options.submission.resolve() == (REPOSITORY / "steps").resolve():
-        for result in results:
-            if not result.error:
-                files.write_whole(options.progress / f"{result.step[:2]}.json", records.render([result]))
+def shown(path: Path) -> Path:
+    whole = path.absolute()
+    return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole
+
+
+def keep(options: argparse.Namespace, results: list[Result]) -> None:
+    """Keep the page of a run; and of a whole one of the learner's own files the result, for `progress` and others."""
+    graded = [result for result in results if not result.error and not result.interrupted]
+    if not options.kept or not graded:
+        return
+    whole = not graded[0].part and not options.stop
+    for result in graded if whole and advice.is_own(graded[0]) else []:
+        path = options.kept / "results" / f"{result.step[:2]}.json"
+        write(str(shown(path)), files.write_whole, path, records.render([result]))
+    if not options.html:
+        name = f"step{graded[0].step[:2]}" if len(graded) == 1 else "steps"
+        path = options.kept / "report" / f"{name}{'' if whole else '-part'}.html"
+        if write(str(shown(path)), files.write_whole, path, renderer("html")(graded)):
+            say(text.in_a_line(f"picture: {shown(path)}"))
 
 
 def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None]) -> None:
     """Grade one step and say on the terminal what came of it; `keep` is called after each check."""
     colours = board.wanted()
+
+    def show(check: Check) -> None:
+        if colours:
+            board.line(check)
+        else:
+            say(text.line(check))
+        keep()
+
     with opened(result, options.submission, options.python) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
             grading.budget = Budget(options.budget)
-            say(text.in_a_line(f"{result.step}: {options.submission}"))
-
-            def show(check: Check) -> None:
-                if colours:
-                    board.line(check)
-                else:
-                    say(text.line(check))
-                keep()
-
-            run(grading, result, select=options.k, show=show, first=options.first.split(","), stop=options.stop)
-    if colours and not result.error:
-        board.summary(result)
-    elif result.error:
+            try:
+                stage = Stage(grading, result, options.todo) if options.todo else None
+            except CannotGrade as error:
+                result.error = str(error)
+            else:
+                say(text.in_a_line(f"{result.step}: {options.submission}"))
+                select, first = stage.select if stage else options.k, options.first.split(",")
+                run(grading, result, select=select, show=show, first=first, stop=options.stop, brief=bool(stage))
+                if stage:
+                    stage.tell(result)
+    if result.error:
         print(text.summary(result), file=sys.stderr, flush=True)
+    elif colours:
+        board.summary(result)
     else:
         say(text.summary(result))
 

@@ -17,7 +17,7 @@ import pytest
 from grader.budget import OutOfTime
 from grader.finding import CannotGrade, Finding
 from grader.grading import Grading, Shared
-from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_SELECTED, NOT_STARTED, PASSED, Check, Result
 from grader.story import tell
 from grader.subject import Server
 
@@ -84,7 +84,7 @@ class Grader:
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         for item in items:
             self.checks[item.nodeid].outcome = NOT_RUN
-            self.checks[item.nodeid].reason = "not selected"
+            self.checks[item.nodeid].reason = NOT_SELECTED
 
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: SimpleNamespace) -> bool:
         """pytest-timeout's own timer knows nothing of the budget, and asks for a terminal."""
@@ -164,7 +164,7 @@ class Grader:
 
     @property
     def selected(self) -> frozenset[str]:
-        return frozenset(check.name for check in self.result.checks if check.reason != "not selected")
+        return frozenset(check.name for check in self.result.checks if check.reason != NOT_SELECTED)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -10,6 +10,7 @@ NOT_RUN = "not run"  # what it depends on failed, or it was not selected
 NOT_JUDGED = "not judged"  # the grader's fault, or it was interrupted
 FULL = 100
 ENDED_BEFORE = "the run ended before"
+NOT_SELECTED = "not selected"
 
 
 @dataclass
@@ -54,9 +55,9 @@ class Check:
 class Result:
     """A graded step. `error` is set when nothing could be graded, and says why.
 
-    interrupted: a signal ended the run before its time. script: the path of server.py as given; sha256: of its
-    bytes; snapshot: of all that was graded, names and bytes (`intake.Snapshot`); notes: what of the submission was
-    left out; when: the start, UTC, ISO 8601.
+    part: what was chosen of the step, "" for all of it. interrupted: a signal ended the run before its time. script:
+    the path of server.py as given; sha256: of its bytes; snapshot: of all that was graded, names and bytes
+    (`intake.Snapshot`); notes: what of the submission was left out; when: the start, UTC, ISO 8601.
     """
 
     step: str
@@ -68,6 +69,7 @@ class Result:
     when: str = ""
     checks: list[Check] = field(default_factory=list)
     todo: str = ""
+    part: str = ""
     error: str = ""
     interrupted: bool = False
     seconds: float = 0.0
@@ -77,6 +79,17 @@ class Result:
         return 0 if self.error else sum(check.earned for check in self.checks)
 
     @property
+    def selected(self) -> list[Check]:
+        return [check for check in self.checks if check.reason != NOT_SELECTED]
+
+    @property
+    def done(self) -> bool:
+        """Whether all that was asked for is there: the points, or of a part each check that it has."""
+        if self.part:
+            return not self.error and all(check.outcome == PASSED for check in self.selected)
+        return self.score == FULL
+
+    @property
     def status(self) -> int:
-        """Exit status: 0 all points, 1 not all, 2 nothing could be graded."""
-        return 2 if self.error else 0 if self.score == FULL else 1
+        """Exit status: 0 all points (of a part: all of it passed), 1 not all, 2 nothing could be graded."""
+        return 2 if self.error else 0 if self.done else 1

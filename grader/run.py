@@ -65,17 +65,28 @@ def run(
     show: Callable[[Check], None] | None = None,
     first: Sequence[str] = (),
     stop: bool = False,
+    brief: bool = False,
 ) -> None:
-    """Grade one step. After this every check of the suite has a record, whatever happened."""
-    result.todo = grading.todo
+    """Grade one step. After this every check of the suite has a record, whatever happened.
+
+    select: an expression of names, as pytest's -k; then this is a part. brief: only each line's own scenes, no
+    stretch check.
+    """
+    result.todo = result.todo or grading.todo
+    result.part = result.part or select or ""
     given = ["-c", str(REPOSITORY / "tests" / "pytest.ini"), "--rootdir", str(REPOSITORY)]
     given += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:hypothesispytest"]
     given += ["-s", "--assert=plain"]
     given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
-    grading.partial = bool(select)
+    grading.partial = bool(select) and not brief
     if select:
         given += ["-k", select]
+    if brief:
+        given += ["-m", "not stretch"]
     status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first, stop=stop)])
     result.interrupted = status == pytest.ExitCode.INTERRUPTED and not result.error
     if status == pytest.ExitCode.USAGE_ERROR:
         result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"
+    elif select and not result.selected and not result.error:
+        names = ", ".join(check.name for check in result.checks)
+        result.error = f"-k {select!r} is in the name of no check of {result.step}; they are: {names}"

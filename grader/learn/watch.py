@@ -44,8 +44,7 @@ def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
         print(f"{why}\nwaiting for the next save", flush=True)
         return None
     command = [sys.executable, "-m", "grader", options.step, "--submission", str(home.script(options.step).parents[1])]
-    command += ["--progress", str(options.kept / "results"), "--first", ",".join(order(options))]
-    command += ["--html", str(options.kept / "report" / f"step{options.step[:2]}.html")]
+    command += ["--kept", str(options.kept), "--first", ",".join(order(options))]
     return subprocess.Popen(command)
 
 

@@ -5,8 +5,9 @@ Nothing of a submission is read as markup or as a control sequence: it comes as 
 
 import os
 import sys
+from collections.abc import Callable
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
@@ -14,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.finding import Finding
-from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
-from grader.report import text
+from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.report import advice, text
 
 SIGNS = {
     PASSED: ("✓", "green"),
@@ -77,31 +78,35 @@ def story(finding: Finding) -> Table:
 
 
 def summary(result: Result) -> None:
-    """The end of a run."""
+    """The end of a run: what matters stands last, for it is what is on the screen."""
     out = console()
-    if result.error:
-        out.print(words(f"{result.step}: nothing could be graded: {result.error}", "bold red"))
-        return
     failed = text.failures(result)
-    if failed and (finding := failed[0].finding):
-        title = Text.assemble("first: ", (text.printable(failed[0].title), "bold"))
-        out.print(Panel(story(finding), title=title, title_align="left", border_style="red", padding=(1, 2)))
-        if finding.repeat:  # outside, and in one piece, so that it can be copied
-            out.print(Text.assemble(("by hand: ", "dim"), words(finding.repeat, "cyan")), soft_wrap=True)
-    if rest := failed[1:]:
+    if rest := text.others(failed[1:]):
         out.print(Rule("failed too, perhaps for the same reason", style="dim", align="left"))
         grid = Table.grid(padding=(0, 2))
         grid.add_column(no_wrap=True, style="red")
-        grid.add_column(ratio=1)
-        for check in rest:
-            grid.add_row(check.name, words(check.finding.saw if check.finding else check.reason))
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        for name, saw in rest:
+            grid.add_row(name, words(saw))
         out.print(Padding(grid, (0, 2)))
     for said in text.other_lines(result):
         out.print(Text(said, style="dim"))
-    style = "bold green" if result.score == FULL else "bold"
-    score = Text.assemble((f"{result.score} of {FULL} points", style), text.stretch_words(result))
+    if failed and (finding := failed[0].finding):
+        title = Text.assemble("first: ", (text.printable(failed[0].title), "bold"))
+        out.print(Panel(story(finding), title=title, title_align="left", border_style="red", padding=(0, 1)))
+        if finding.repeat:  # outside, and in one piece, so that it can be copied
+            out.print(Text.assemble(("by hand: ", "dim"), words(finding.repeat, "cyan")), soft_wrap=True)
+    score = Text(text.score(result), style="bold green" if result.done else "bold")
     score.append(f"  {result.step}, {result.seconds:.1f} s", style="dim")
-    closing: list[Text] = [Text(), score]
-    if following := text.next_thing(result):
-        closing.append(Text.assemble(("next: ", "dim"), text.printable(following)))
-    out.print(Group(*closing))
+    out.print(score)
+
+
+def closing(results: list[Result], say: Callable[[str], None]) -> None:
+    """The last lines of a run, `advice.closing` in colours."""
+    out = console()
+
+    def coloured(line: str) -> None:
+        label, _, words = line.partition(": ")
+        out.print(Text.assemble((f"{label}: ", "dim"), words), soft_wrap=True)
+
+    advice.closing(results, coloured)

@@ -69,6 +69,7 @@ def step_as_data(result: Result) -> dict[str, Any]:
         "status": result.status,
         "seconds": round(result.seconds, 3),
         "todo": result.todo,
+        "part": result.part,
         "error": result.error,
         "interrupted": result.interrupted,
         "checks": [check_as_data(check) for check in result.checks],

@@ -1,12 +1,25 @@
 """Records as plain text, for a terminal."""
 
+import re
 import textwrap
 import unicodedata
 from collections import Counter
 
 from grader.finding import Finding
-from grader.record import ENDED_BEFORE, FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
+from grader.record import (
+    ENDED_BEFORE,
+    FAILED,
+    FULL,
+    NOT_JUDGED,
+    NOT_RUN,
+    NOT_SELECTED,
+    NOT_STARTED,
+    PASSED,
+    Check,
+    Result,
+)
 
+MOST_OTHERS = 4  # lines for what failed beside the first
 MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT_JUDGED: "?"}
 
 
@@ -73,19 +86,55 @@ def story(check: Check) -> str:
 
 
 def summary(result: Result) -> str:
-    """The end of a run: what failed first and why, what else did, the score, the next thing to do."""
+    """The end of a run: what else was lost, what failed first and why, the score."""
     if result.error:
         return printable(f"{result.step}: nothing could be graded: {result.error}")
-    parts = []
     failed = failures(result)
-    if failed:
-        parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}\n")
-    parts += [paragraph("then", f"{check.name}: {check.reason}") for check in failed[1:]]
+    parts = [""]
+    parts += [
+        textwrap.shorten(f"  {name}: {printable(saw)}", 110, placeholder=" ...") for name, saw in others(failed[1:])
+    ]
     parts += other_lines(result)
-    parts.append(f"\n{result.step}: {result.score} of {FULL} points{stretch_words(result)} ({result.seconds:.1f} s)")
-    if words := next_thing(result):
-        parts.append(f"next: {printable(words)}")
-    return "\n".join(parts)
+    if failed:
+        parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}")
+    parts.append(f"\n{result.step}: {score(result)} ({result.seconds:.1f} s)")
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def score(result: Result) -> str:
+    """What was earned. A run that was ended before its end, or a part, has no points."""
+    if result.interrupted:
+        played = sum(check.reason != ENDED_BEFORE for check in result.checks)
+        return f"ended in mid-run, after {played} of {counted(len(result.checks), 'check')}: no points are told"
+    if result.part:
+        passed = sum(check.outcome == PASSED for check in result.selected)
+        return f"{passed} of {counted(len(result.selected), 'check')} passed of this part, {result.part}"
+    return f"{result.score} of {FULL} points{stretch_words(result)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 check`, `2 checks`: for nouns whose plural takes an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def others(failed: list[Check]) -> list[tuple[str, str]]:
+    """What else failed, folded: checks of which the same was seen are one entry, and the last tells of the rest."""
+    alike: dict[str, list[Check]] = {}
+    for check in failed:
+        seen = check.finding.saw if check.finding else check.reason
+        alike.setdefault(re.sub(r"\d+", "0", seen), []).append(check)
+    groups = sorted(alike.values(), key=lambda checks: -len(checks))
+    told, rest = groups[:MOST_OTHERS], [check for checks in groups[MOST_OTHERS:] for check in checks]
+    entries = []
+    for checks in told:
+        name = checks[0].name if len(checks) == 1 else f"{len(checks)} more"
+        seen = checks[0].finding.saw if checks[0].finding else checks[0].reason
+        entries.append((name, seen if len(checks) == 1 else f"{seen} ({named(checks)})"))
+    return entries + ([(f"{len(rest)} more", named(rest))] if rest else [])
+
+
+def named(checks: list[Check], most: int = 3) -> str:
+    return ", ".join([*(check.name for check in checks[:most]), *["..."] * (len(checks) > most)])
 
 
 def failures(result: Result) -> list[Check]:
@@ -95,7 +144,7 @@ def failures(result: Result) -> list[Check]:
 
 
 def other_lines(result: Result) -> list[str]:
-    """What there is to say beside failures: not judged, notes, not run and because of what."""
+    """What there is to say beside failures: not judged, notes, not run and because of what, folded."""
     parts = [f"  note: {printable(note)}" for note in result.notes]
     reasons = Counter(check.reason for check in result.checks if check.outcome == NOT_JUDGED)
     for check in result.checks:
@@ -103,36 +152,19 @@ def other_lines(result: Result) -> list[str]:
             parts.append(f"  not judged: {check.name}: {printable(check.reason)}")
         parts += [f"  note: {check.name}: {printable(note)}" for note in check.notes]
     many = {why: count for why, count in reasons.items() if count > 1 or why == ENDED_BEFORE}
+    many.pop(ENDED_BEFORE if result.interrupted else "", None)
     parts += [f"  {checks_were(count)} not judged: {printable(why)}" for why, count in many.items()]
-    not_run = Counter(check.reason for check in result.checks if check.outcome == NOT_RUN)
+    not_run = Counter(why_not_run(check) for check in result.checks if check.outcome == NOT_RUN)
+    del not_run[NOT_SELECTED]
     return parts + [f"  {checks_were(count)} not run: {printable(r)}" for r, count in sorted(not_run.items())]
 
 
+def why_not_run(check: Check) -> str:
+    return "they need what has failed" if check.reason.startswith("it needs ") else check.reason
+
+
 def checks_were(count: int) -> str:
-    return "1 check was" if count == 1 else f"{count} checks were"
-
-
-def next_thing(result: Result) -> str:
-    """What to do now, in a line; "" if only a part was graded."""
-    number = result.step[:2]
-    if result.todo:
-        return f"{result.todo} (`./toxw -e hint -- {number}` has a hint)"
-    if failed := [check for check in failures(result) if not check.stretch]:
-        return f"mend the first; `./toxw -e step{number} -- -k {alone(result, failed[0])}` grades it alone"
-    if any(check.outcome == NOT_JUDGED and check.reason.startswith("out of time") for check in result.checks):
-        return "grade it again with more time (--budget), or where less goes on beside it"
-    if result.score < FULL:
-        return ""
-    if number == "08":
-        return "that was the last step; `./toxw -e compare -- 08` shows yours beside ours"
-    return f"`./toxw -e compare -- {number}` shows yours beside ours; then step {int(number) + 1:02}"
-
-
-def alone(result: Result, check: Check) -> str:
-    """What selects this check only: -k takes a part of a name, and looks in the name of the suite's file too."""
-    name = f"test_{check.name}" if check.name in result.step else check.name
-    others = [other.name for other in result.checks if other is not check and name in f"test_{other.name}"]
-    return f"'{' and not '.join([name, *others])}'" if others else name
+    return f"{counted(count, 'check')} {'was' if count == 1 else 'were'}"
 
 
 def stretch_words(result: Result) -> str:

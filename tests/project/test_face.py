@@ -334,17 +334,19 @@ def test_all_points(tmp_path):
 
 
 def test_skeleton(tmp_path):
-    """The skeleton earns nothing, and the summary ends with its first TODO."""
+    """The skeleton earns nothing, and the last lines are about its first TODO."""
     source = (REPOSITORY / "steps" / STEP / "server.py").read_text()
     run = graded(tmp_path, source, status=1)
     assert run.results["score"] == 0 and run.outcomes()["answers"] == "not started"
-    assert run.out.splitlines()[-1].startswith("next: TODO 1: ")
+    assert run.out.splitlines()[-2].startswith("next: TODO 1: ")
+    assert run.out.splitlines()[-1].startswith("try: `./toxw -e step01 -- --submission ")
     assert "next: TODO 1: " in run.results["output"]
 
 
 def test_one_check_alone(tmp_path):
-    """`-k NAME` grades one check; the others are reported as not selected, and earn nothing."""
-    run = graded(tmp_path, solution(STEP), "-k", "contents", status=1)
+    """`-k NAME` grades one check: 0 if it passes; the others are reported as not selected, and earn nothing."""
+    run = graded(tmp_path, solution(STEP), "-k", "contents", status=0)
+    assert run.out.splitlines()[-1].startswith("next: that passes; now the whole step: `./toxw -e step01 -- --subm")
     outcomes = run.outcomes()
     assert outcomes.pop("contents") == "passed" and set(outcomes.values()) == {"not run"}
     assert run.results["score"] == 2
@@ -356,14 +358,29 @@ def test_stretch_checks_come_last(tmp_path):
     run = graded(tmp_path, wrong, "-k", "other_methods or ends_in_service", status=1)
     assert run.outcomes()["ends_in_service"] == "not run"
     assert "1 check was not run: stretch checks come when all the points are there" in run.out
-    run = graded(tmp_path, wrong, "-k", "ends_in_service", status=1)
+    run = graded(tmp_path, wrong, "-k", "ends_in_service", status=0)
     assert run.outcomes()["ends_in_service"] == "passed"
 
 
 def test_every_check_works_alone(tmp_path):
     """`-k patience` grades that check too, though no other has gone before it."""
-    run = graded(tmp_path, solution(STEP), "-k", "patience", status=1)
+    run = graded(tmp_path, solution(STEP), "-k", "patience", status=0)
     assert run.outcomes()["patience"] == "passed"
+
+
+def test_selection_of_nothing(tmp_path):
+    """A `-k` that is in no name: 2, and the names that there are."""
+    folder = submission(tmp_path / "submission", {STEP: solution(STEP)})
+    run = grade("01", "--submission", folder, "-k", "nosuch", results=tmp_path / "r.json")
+    assert run.status == 2 and "they are: answers, one_thread, one_at_a_time, " in run.err, run.err
+    assert len(run.err.splitlines()) == 1 and "nosuch" in run.results["output"]
+
+
+def test_all_steps_of_a_part(tmp_path):
+    """`all -k NAME` grades the steps that have such a check."""
+    run = grade("all", "--submission", REPOSITORY / "solutions", "-k", "zombies_in_a_row", results=tmp_path / "r.json")
+    assert run.status == 0 and "next: that passes" not in run.out, run.out + run.err
+    assert [test["extra_data"]["step"] for test in run.results["tests"]][0] == "02_multiprocess"
 
 
 def test_selection_that_is_no_expression(tmp_path):
@@ -499,7 +516,7 @@ def test_default_port_is_held(tmp_path):
         with socket.socket(family) as held:
             with suppress(OSError):  # somebody else holds it, which will do as well
                 held.bind(address)
-            run = graded(tmp_path, solution(STEP), "-k", "command_line", status=1, patience="0.3")
+            run = graded(tmp_path, solution(STEP), "-k", "command_line", status=0, patience="0.3")
         assert run.outcomes()["command_line"] == "passed"
         assert "note: command_line: port 7890 is in use" in run.out
 
