@@ -95,10 +95,11 @@ def summary(result: Result) -> str:
         textwrap.shorten(f"  {name}: {printable(saw)}", 110, placeholder=" ...") for name, saw in others(failed[1:])
     ]
     parts += other_lines(result)
+    parts[:0] = [""] * bool(parts)
     if failed:
         parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}")
     parts.append(f"\n{result.step}: {score(result)} ({result.seconds:.1f} s)")
-    return "\n".join(parts).replace("\n\n\n", "\n\n")
+    return "\n".join(parts)
 
 
 def score(result: Result) -> str:

@@ -11,10 +11,12 @@ import time
 
 import pytest
 import tools
+from _pytest.mark.expression import Expression
 from tools import REPOSITORY, STEPS, solution
 
 from grader.grading import TODO
-from grader.learn import hints, home
+from grader.learn import hints, home, stage, todos
+from grader.learn.skeleton import cut
 from grader.record import Check, Result
 from grader.report import advice
 
@@ -289,3 +291,63 @@ def test_what_grades_one_alone_does(step):
         name, *others = advice.alone(result, check).strip("'").split(" and not ")
         chosen = [n for n in names if name in f"test_{n}" and not any(other in f"test_{n}" for other in others)]
         assert chosen == [check.name] and name not in f"test_{step}.py"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_line_names_its_todo(step):
+    """The table has every line of the suite and no other; every TODO has lines, and what chooses them chooses no other."""
+    names = re.findall(r"^line\(\"(\w+)\"", (REPOSITORY / "tests" / f"test_{step}.py").read_text("utf-8"), re.M)
+    told = [name for number in todos.LINES[step] for name in todos.lines(step, number)]
+    assert set(told) == set(names)
+    assert not set(todos.lines(step, todos.NONE)) & {name for name in names if todos.of(step, name)}
+    assert todos.todos(step) == sorted(int(number) for _, number in TODO.findall(home.skeleton(step)))
+    for number in todos.todos(step):
+        assert len(set(todos.lines(step, number))) == len(todos.lines(step, number))
+        chosen = [name for name in names if matches(todos.selection(step, number), f"test_{step}.py test_{name}")]
+        assert set(chosen) == {todos.GATE, *todos.lines(step, number)}
+
+
+def matches(expression, name):
+    """As pytest's -k."""
+    return Expression.compile(expression).evaluate(lambda word, /, **_: word in name)
+
+
+def test_a_stage(tmp_path):
+    """A TODO that is right passes by itself while others are open, and the last line says what is next."""
+    for step, number in (("01_blocking", 2), ("02_multiprocess", 1), ("05_nonblocking", 3), ("07_epoll", 1)):
+        source = cut(solution(step), first=number + 1)
+        folder = tools.submission(tmp_path / "s", {step: source})
+        run = tools.grade(step, "--submission", folder, "--todo", str(number))
+        assert run.status == 0, run.out + run.err
+        assert f"next: that passes; now TODO {number + 1}: " in run.out
+        last = tools.grade(step, "--submission", folder, "-k", "answers").out.splitlines()[-1]
+        assert f"`./toxw -e step{step[:2]} -- --submission {folder} --todo {number}` tries" in last
+
+
+def test_a_stage_that_fails(tmp_path):
+    """A wrong TODO loses its lines; what is said of lines is said of the learner's file, and ours are not shown."""
+    source = cut(solution(STEP), first=3).replace("while BLANK_LINE not in inbox:", "if BLANK_LINE not in inbox:")
+    folder = tools.submission(tmp_path / "s", {STEP: source})
+    run = tools.grade("01", "--submission", folder, "--todo", "2", results=tmp_path / "r.json")
+    assert run.status == 1 and run.outcomes()["pieces"] == "failed", run.out
+    assert "hint -- 01 --todo 2" in run.out.splitlines()[-1]
+    assert tools.grade("01", "--submission", folder, "--todo", "3").err.count("TODO 3 is still to be written") == 1
+    assert tools.grade("01", "--submission", folder, "--todo", "7").err.count("there is no TODO 7") == 1
+
+
+def test_lines_of_a_stage():
+    """A line number of the text that ran is that of the learner's text; of ours only the place is told."""
+    theirs = cut(solution(STEP), first=3)
+    text, back = stage.filled(theirs, solution(STEP))
+    assert "NotImplementedError" not in text and len(back) == len(text.split("\n"))
+    lines, original = text.split("\n"), theirs.split("\n")
+    assert all(line == original[number - 1] for line, number in zip(lines, back, strict=True) if number > 0)
+    ours = [line.strip() for line, number in zip(lines, back, strict=True) if number < 0]
+    view = stage.Stage.__new__(stage.Stage)
+    view.back = back
+    number = lines.index("    method, target = parse(head)") + 1
+    told = view.in_terms_of_theirs(f"asleep; server.py line {number}, in respond: {lines[number - 1].strip()}")
+    assert told.endswith(stage.OURS) and not any(line in told for line in ours if len(line) > 9)
+    trace = f'  File "/x/server.py", line {number}, in respond\n{lines[number - 1]}\n    ^^^\nNameError: x'
+    told = view.in_terms_of_theirs(trace)
+    assert "parse(head)" not in told and told.endswith("NameError: x")
