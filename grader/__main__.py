@@ -135,8 +135,8 @@ def main() -> int:
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():
         grade_all(options, results)
-        if len(steps) > 1:
-            leave_out_empty(results)
+        leave_out_empty(results)
+        if len(results) > 1 and not results[0].empty:
             say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(results)} points")
         with undisturbed():
             keep(options, results)  # first: who sees the last line of a run may save, which ends it
@@ -167,8 +167,10 @@ def grade_all(options: argparse.Namespace, results: list[Result]) -> None:
 
 
 def leave_out_empty(results: list[Result]) -> None:
-    """A part that only some of the steps have: the others are not what was asked for."""
-    some = [result for result in results if not result.part or result.selected]
+    """A part that only some of the steps have: the others are not what was asked for. If none has it, say so once."""
+    some = [result for result in results if not result.empty]
+    if results and not some:
+        print(text.summary(results[0]), file=sys.stderr, flush=True)
     results[:] = some or results
 
 
@@ -269,7 +271,8 @@ def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None])
                 if stage:
                     stage.tell(result)
     if result.error:
-        print(text.summary(result), file=sys.stderr, flush=True)
+        if not result.empty:
+            print(text.summary(result), file=sys.stderr, flush=True)
     elif colours:
         board.summary(result)
     else:

@@ -83,6 +83,11 @@ class Result:
         return [check for check in self.checks if check.reason != NOT_SELECTED]
 
     @property
+    def empty(self) -> bool:
+        """Whether the step has nothing of what was chosen."""
+        return bool(self.part and self.checks and not self.selected)
+
+    @property
     def done(self) -> bool:
         """Whether all that was asked for is there: the points, or of a part each check that it has."""
         if self.part:

@@ -295,7 +295,7 @@ def test_what_grades_one_alone_does(step):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_line_names_its_todo(step):
-    """The table has every line of the suite and no other; every TODO has lines, and what chooses them chooses no other."""
+    """The table has every line of the suite and no other, and what chooses a TODO's lines chooses just those."""
     names = re.findall(r"^line\(\"(\w+)\"", (REPOSITORY / "tests" / f"test_{step}.py").read_text("utf-8"), re.M)
     told = [name for number in todos.LINES[step] for name in todos.lines(step, number)]
     assert set(told) == set(names)
