@@ -1,4 +1,4 @@
-"""An inline tox plugin: the runner `shared`, by which environments share one folder, and the setting `quiet`.
+"""An inline tox plugin: the runner `shared`, by which environments share one folder; the setting `quiet`; how tox ends.
 
 Grading any step takes the same packages. tox 4 would rebuild a shared folder each time another
 environment uses it, because it notes the environment's name there. This runner notes the folder's name
@@ -6,17 +6,29 @@ instead; every other change (interpreter, packages) still counts. See https://to
 
 What a learner is told is to be the last thing on his screen. So where `quiet` is set, tox says nothing of a command
 that it runs, nor of how that ended, unless it is asked to by -v. What goes wrong before it is still told.
+
+SIGTERM and SIGHUP are as Ctrl-C to tox: it ends what it runs, and waits for that. The grader also asks the kernel to be
+told if tox is killed (grader/start.py), and is told here whose child it is.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
 
 from filelock import FileLock
 from tox.config.cli.parser import DEFAULT_VERBOSITY
 from tox.plugin import impl
 from tox.tox_env.info import Info
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
+
+os.environ["EIGHT_SERVERS_PARENT"] = str(os.getpid())
+if threading.current_thread() is threading.main_thread():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 class SharedInfo(Info):

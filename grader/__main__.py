@@ -6,6 +6,11 @@ import sys
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until there is something to be ended with care
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
+from grader import start
+
+if __name__ == "__main__":
+    start.start_afresh("grader")
+
 import argparse
 import importlib
 import os
@@ -129,6 +134,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
+    start.end_with_parent()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))

@@ -1,6 +1,7 @@
 """Run a step's checks in pytest and fill the result; what pytest prints itself is not shown."""
 
 import hashlib
+import os
 import signal
 import sys
 import time
@@ -14,7 +15,8 @@ from grader import waiting
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY, Grading, step_named
 from grader.intake.layout import SERVER
-from grader.plugin import Grader, suite
+from grader.playing import suite
+from grader.plugin import Grader
 from grader.record import Check, Result
 from grader.report.text import in_a_line
 
@@ -52,6 +54,16 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def unconfigured() -> Iterator[None]:
+    """Without the variables by which people configure pytest, such as PYTEST_ADDOPTS: no grade hangs on them."""
+    theirs = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("PYTEST_", "PY_"))}
+    try:
+        yield
+    finally:
+        os.environ.update(theirs)
+
+
 def now() -> str:
     """The time in UTC, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -74,16 +86,17 @@ def run(
     """
     result.todo = result.todo or grading.todo
     result.part = result.part or select or ""
-    given = ["-c", str(REPOSITORY / "tests" / "pytest.ini"), "--rootdir", str(REPOSITORY)]
-    given += ["-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:hypothesispytest"]
-    given += ["-s", "--assert=plain"]
-    given += [f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
+    given = ["-c", os.devnull, "--rootdir", str(REPOSITORY), "--noconftest", "--disable-plugin-autoload"]
+    given += [word for name in ("terminal", "cacheprovider", "faulthandler") for word in ("-p", f"no:{name}")]
+    given += [word for name in ("warnings", "unraisableexception", "threadexception") for word in ("-p", f"no:{name}")]
+    given += ["-s", "--assert=plain", "-p", "timeout", f"--timeout={6 * waiting.LIMIT:.0f}", str(suite(result.step))]
     grading.partial = bool(select) and not brief
     if select:
         given += ["-k", select]
     if brief:
         given += ["-m", "not stretch"]
-    status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first, stop=stop)])
+    with unconfigured():
+        status = pytest.main(given, plugins=[Grader(grading, result, show=show, first=first, stop=stop)])
     result.interrupted = status == pytest.ExitCode.INTERRUPTED and not result.error
     if status == pytest.ExitCode.USAGE_ERROR:
         result.error = f"-k {select!r} is no expression of names, `and`, `or`, `not` and brackets"

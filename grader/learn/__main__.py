@@ -3,6 +3,12 @@
 import argparse
 import signal
 import sys
+
+from grader import start
+
+if __name__ == "__main__":
+    start.start_afresh("grader.learn")
+
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +44,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what a command has started ends with it
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
+    start.end_with_parent()
     parser = Parser(prog="python -m grader.learn", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, what) in COMMANDS.items():

@@ -31,7 +31,7 @@ def clone(tmp_path):
     folder.mkdir()
     for name in ("grader", "solutions", "steps", "html", "tests/checks"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in (*REPOSITORY.glob("tests/*.py"), REPOSITORY / "tests/pytest.ini"):
+    for path in REPOSITORY.glob("tests/*.py"):
         shutil.copy(path, folder / "tests")
     for step in STEPS:
         (folder / "steps" / step / "server.py").write_text(home.skeleton(step), encoding="utf-8")
