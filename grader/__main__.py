@@ -27,6 +27,7 @@ from grader.learn.stage import Stage
 from grader.record import Check, Result
 from grader.report import advice, board, classroom, files, github, gradescope, records, text
 from grader.run import now, opened, run, undisturbed
+from grader.walls import Walls, choice
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
 FORMATS = {
@@ -72,6 +73,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         default=SECONDS,
         metavar="SECONDS",
         help="for a step; the rest is not judged",
+    )
+    parser.add_argument(
+        "--walls", choices=choice.NAMES, default="none", help="what is around the server: GRADING.md, Walls"
     )
     parser.add_argument("-k", metavar="NAME", help="only the checks whose name matches, as pytest's -k")
     parser.add_argument("--todo", type=positive, metavar="N", help="only what TODO N does; ours does those still open")
@@ -131,6 +135,26 @@ def main() -> int:
     if why := why_not(options):
         print(text.in_a_line(why), file=sys.stderr)
         return 2
+    try:
+        with choice.chosen(options.walls, options.python, sys.argv[1:], writable(options)) as walls:
+            return walls if isinstance(walls, int) else inside(options, walls)
+    except CannotGrade as error:
+        print(text.in_a_line(str(error)), file=sys.stderr)
+        return 2
+
+
+def writable(options: argparse.Namespace) -> list[Path]:
+    """The folders that reports are written into."""
+    files = [path for name in FORMATS if (path := getattr(options, name))]
+    files += [Path(path) for name in ("GITHUB_STEP_SUMMARY",) if (path := os.environ.get(name))]
+    folders = [options.progress] if options.progress else []
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return [*(path.absolute().parent for path in files), *(folder.absolute() for folder in folders)]
+
+
+def inside(options: argparse.Namespace, walls: Walls) -> int:
+    """Grade, in these walls or in what they are around."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
@@ -140,7 +164,7 @@ def main() -> int:
     steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():
-        grade_all(options, results)
+        grade_all(options, results, walls)
         leave_out_empty(results)
         if len(results) > 1 and not results[0].empty:
             say(f"\nall steps: {sum(r.score for r in results)} of {100 * len(results)} points")
@@ -155,12 +179,12 @@ def main() -> int:
     return max(result.status for result in results) if written else 2
 
 
-def grade_all(options: argparse.Namespace, results: list[Result]) -> None:
+def grade_all(options: argparse.Namespace, results: list[Result], walls: Walls) -> None:
     """Grade one step after the other until a signal ends that; what was not graded then says so."""
     try:
         for result in results:
             keep_so_far(options, results)
-            grade(options, result, lambda: keep_so_far(options, results))
+            grade(options, result, walls, lambda: keep_so_far(options, results))
             if result.interrupted:
                 break
     except KeyboardInterrupt:  # where pytest does not take it for an end of the run
@@ -251,7 +275,7 @@ def keep(options: argparse.Namespace, results: list[Result]) -> None:
             say(text.in_a_line(f"picture: {shown(path)}"))
 
 
-def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None]) -> None:
+def grade(options: argparse.Namespace, result: Result, walls: Walls, keep: Callable[[], None]) -> None:
     """Grade one step and say on the terminal what came of it; `keep` is called after each check."""
     colours = board.wanted()
 
@@ -262,7 +286,7 @@ def grade(options: argparse.Namespace, result: Result, keep: Callable[[], None])
             say(text.line(check))
         keep()
 
-    with opened(result, options.submission, options.python) as grading:
+    with opened(result, options.submission, options.python, walls) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
             grading.budget = Budget(options.budget)

@@ -127,6 +127,8 @@ class Moment:
 
     def cause(self, printed: str, in_question: Iterable[Client]) -> str:
         """What these facts name as the cause; "" if they name none."""
+        if self.launch.body.excess:
+            return f"{self.launch.body.excess}, so the grader ended it"
         if self.launch.multitude:
             return f"it had {self.launch.multitude} processes and made more, so the grader ended it"
         if said := traceback_in(printed, self.launch):

@@ -19,6 +19,7 @@ from grader.launch import MOST_PROCESSES, Launch, end_orphans, prepare_grader
 from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
+from grader.walls import Walls, limits
 from grader.workshop import Workshop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,7 +30,8 @@ TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["
 class Grading:
     """What lasts for a run. `close` ends every server and removes every file."""
 
-    def __init__(self, submission: Path, step: str, python: str = sys.executable):
+    def __init__(self, submission: Path, step: str, python: str = sys.executable, walls: Walls | None = None):
+        self.walls = walls or Walls()
         self.step = step
         self.budget = Budget()
         self.snapshot = receive_one(submission, step)
@@ -37,6 +39,8 @@ class Grading:
         self.python = python
         prepare_grader()
         self.workshop = Workshop()
+        self.walls.prepare(self.workshop.path)
+        self.watch = limits.Watch(self.walls)
         self.launches: list[Launch] = []
         self.left: list[str] = []  # what could not be ended or removed, in words
         self.most_processes = MOST_PROCESSES
@@ -52,6 +56,8 @@ class Grading:
             for folder in (self.root.folder, self.root.path):
                 self.workshop.keep(folder)
             (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
+            self.walls.site, self.walls.links = self.root.folder, {self.workshop.path / "html": self.root.path}
+            self.walls.give(self.root.folder)
         except BaseException:
             self.close()
             raise
@@ -77,7 +83,9 @@ class Grading:
         work = self.workshop.folder("work")
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
         clock = Clock(work.with_name(f"{work.name}-clock"))
-        launch = Launch(self.python, self.copy(), list(arguments), work, clock=clock, most=self.most_processes)
+        launch = Launch(
+            self.python, self.copy(), list(arguments), work, clock, most=self.most_processes, walls=self.walls
+        )
         self.launches.append(launch)
         return launch
 
@@ -145,7 +153,9 @@ class Grading:
         """End all, remove all. Returns what could not be, in words."""
         for launch in list(self.launches):
             self.end(launch)
+        self.watch.stop()
         self.left += [f"{who} could not be ended" for who in end_orphans()]
+        self.walls.close()
         self.left += filter(None, [self.workshop.remove()])
         return self.left
 

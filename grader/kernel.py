@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,19 +105,39 @@ class Task:
 class Proc:
     """A /proc tree. What has vanished between two looks reads as absent, never as an error."""
 
-    def __init__(self, root: str | Path = "/proc"):
+    def __init__(self, root: str | Path = "/proc", owner: int = 0):
+        """owner: whose processes are asked about, if we are root and perhaps without CAP_SYS_PTRACE."""
         self.root = str(root)
+        self.owner = owner
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """As far as files go we are their owner: that opens what root without CAP_SYS_PTRACE may not see.
+
+        By setfsuid(2): it is this thread's alone, and lets nobody signal or trace us: ptrace(2), PTRACE_MODE_FSCREDS.
+        """
+        if not self.owner:
+            yield
+            return
+        LIBC.setfsgid(self.owner)
+        LIBC.setfsuid(self.owner)
+        try:
+            yield
+        finally:
+            LIBC.setfsuid(os.geteuid())
+            LIBC.setfsgid(os.getegid())
 
     def read(self, *names: object) -> str:
         try:
-            with open("/".join((self.root, *map(str, names))), "rb") as file:
+            with self.asking(), open("/".join((self.root, *map(str, names))), "rb") as file:
                 return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
 
     def numbers(self, *names: object) -> list[int]:
         try:
-            entries = os.listdir("/".join((self.root, *map(str, names))))
+            with self.asking():
+                entries = os.listdir("/".join((self.root, *map(str, names))))
         except OSError:
             return []
         return sorted(int(entry) for entry in entries if entry.isdigit())
@@ -198,11 +219,13 @@ class Proc:
         """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path."""
         table: dict[int, str] = {}
         for folder in self.folders_of_descriptors(pid):
-            for number in self.numbers(folder):
-                try:
-                    table[number] = os.readlink(f"{self.root}/{folder}/{number}")
-                except OSError:
-                    continue
+            numbers = self.numbers(folder)
+            with self.asking():
+                for number in numbers:
+                    try:
+                        table[number] = os.readlink(f"{self.root}/{folder}/{number}")
+                    except OSError:
+                        continue
             if table:
                 break
         return table
@@ -217,7 +240,8 @@ class Proc:
         """The same for one descriptor; "" if it is not open."""
         for folder in self.folders_of_descriptors(pid):
             try:
-                return os.readlink(f"{self.root}/{folder}/{number}")
+                with self.asking():
+                    return os.readlink(f"{self.root}/{folder}/{number}")
             except OSError:
                 continue
         return ""
@@ -321,6 +345,13 @@ class Proc:
         fields = dict(line.split(":\t")[:2] for line in self.read(tid, "status").splitlines() if ":\t" in line)
         return int(fields.get("Tgid", 0)), int(fields.get("PPid", 0))
 
+    def own_number(self, *names: object) -> int:
+        """The number of a process, or a thread (pid, "task", tid), where it lives: proc_pid_status(5), NSpid."""
+        for line in self.read(*names, "status").splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+        return 0
+
     def last_pid(self) -> int:
         """The last number that a process or a thread was given in our namespace, proc_loadavg(5); 0 if unknown."""
         fields = self.read("loadavg").split()
@@ -347,7 +378,7 @@ class Proc:
 
     def memory(self, pid: int, address: int, size: int) -> bytes:
         """So many bytes of another process's memory, proc_pid_mem(5). Raises OSError."""
-        with open(f"{self.root}/{pid}/mem", "rb", buffering=0) as memory:
+        with self.asking(), open(f"{self.root}/{pid}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
             data = memory.read(size)
         if len(data) != size:

@@ -25,6 +25,7 @@ from pathlib import Path
 from grader import patience_factor, tracing
 from grader.clock import Clock
 from grader.kernel import Proc, Process, Socket, sockets
+from grader.walls import Program, Walls
 
 PR_SET_CHILD_SUBREAPER = 36
 TOKEN = "EIGHT_SERVERS_RUN"
@@ -155,11 +156,13 @@ class Launch:
         script: Path,
         arguments: list[str],
         folder: Path,
-        *,
         clock: Clock | None = None,
+        *,
         most: int = MOST_PROCESSES,
+        walls: Walls | None = None,
     ):
-        self.proc = Proc()
+        self.walls = walls or Walls()
+        self.proc = self.walls.proc
         self.sockets = sockets(self.proc)
         self.arguments = arguments
         self.script = script
@@ -175,15 +178,11 @@ class Launch:
         self.most = most
         self.multitude = 0  # processes alive when there were more than that
         hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and the child would inherit that
-        self.popen = subprocess.Popen(
-            [python, str(script), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self.output.writer,
-            stderr=self.output.writer,
-            cwd=folder,
-            env=self.environment(folder) | (clock.environment if clock else {}),
-            start_new_session=True,
-        )
+        environment = self.environment(folder) | (clock.environment if clock else {})
+        shared = (self.lines, clock.path) if clock else (self.lines,)
+        program = Program([python, str(script), *arguments], script, folder, environment, self.output.writer, shared)
+        self.body = self.walls.start(program)
+        self.popen = self.body.popen
         signal.signal(signal.SIGHUP, hang_up)
         os.close(self.output.writer)
         _own.add(self.popen.pid)
@@ -197,22 +196,19 @@ class Launch:
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(Path(__file__).parent / "inside"),
+            "PYTHONPATH": str(self.walls.inside),
             "EIGHT_SERVERS_LINES": str(self.lines),
             TOKEN: self.token,
         }
 
     @property
     def pid(self) -> int:
-        return self.popen.pid
+        return self.body.pid
 
     @property
     def status(self) -> int | None:
         """The main process's exit status, negative for a signal; None while it runs."""
-        if self.popen.returncode is None and not tracing.dead(self.pid):  # Popen takes a traced one that stops for dead
-            tracing.let_go(self.proc, self.pid)
-            return None
-        return self.popen.poll()
+        return self.body.status()
 
     def family(self) -> dict[int, Process]:
         """Every process of the server, zombies included: its session, their descendants, its orphans.
@@ -238,18 +234,23 @@ class Launch:
                 if process.parent in members and pid not in members:
                     members.add(pid)
                     grown = True
+        if self.pid in members and processes[self.pid].state in "ZX" and self.status is not None:
+            members.remove(self.pid)  # it is waited for
         return {pid: processes[pid] for pid in sorted(members)}
 
     @cached_property
     def strangers(self) -> set[tuple[int, int]]:
         """Whoever is older than the main process descends from it never: need not be read again and again."""
         main = self.proc.process(self.pid)
-        return self.proc.started_before(main.started) if main else set()
+        older = self.proc.started_before(main.started) if main else set()
+        return {(pid, inode) for pid, inode in older if pid not in self.body.ours}
 
     def is_orphan(self, process: Process) -> bool:
+        if self.body.adopter != os.getpid():
+            return process.parent == self.body.adopter
         if process.parent != os.getpid() or process.pid in _own:
             return False
-        if _own == {self.pid}:  # it is nobody else's
+        if _own == {self.popen.pid}:  # it is nobody else's
             return True
         if f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0"):
             return True
@@ -308,6 +309,7 @@ class Launch:
         """Kill the family until nothing of it is left, and wait for that. Returns who could not be ended, in words."""
         if self.over:
             return []
+        self.body.kill()
         give_up = time.monotonic() + END_WITHIN
         left: list[str] = []
         while not left:
@@ -323,7 +325,7 @@ class Launch:
                 left = [said(process) for process in living] or [f"main process {self.pid}"]
             time.sleep(0.001)
         self.over = True
-        _own.discard(self.pid)
+        _own.discard(self.popen.pid)
         self.output.close()
         if self.clock:
             self.clock.close()

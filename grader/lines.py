@@ -114,7 +114,7 @@ def forget_answer(launch: Launch, pid: int) -> None:
 
 
 def answer_path(launch: Launch, pid: int) -> Path:
-    return launch.lines / str(pid)
+    return launch.lines / str(launch.proc.own_number(pid) or pid)
 
 
 def listens(launch: Launch, pid: int) -> bool:
@@ -141,9 +141,10 @@ def answer_of(launch: Launch, pid: int) -> str:
 
 def read_answer(launch: Launch, pid: int, found: Lines) -> None:
     kind, tid, placed = "", 0, True
+    numbers = {launch.proc.own_number(pid, "task", tid): tid for tid in launch.proc.numbers(pid, "task")}
     for words in (line.split("\t") for line in answer_of(launch, pid).split("\n")):
         if words[0] in ("thread", "greenlet") and len(words) == 2:
-            kind, tid, placed = words[0], number_of(words[1]), False
+            kind, tid, placed = words[0], numbers.get(number_of(words[1]), 0), False
         elif words[0] == "frame" and len(words) == 4 and not placed and (line := place(launch, words[1:])):
             placed = True
             if kind == "thread":

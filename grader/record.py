@@ -57,7 +57,8 @@ class Result:
 
     part: what was chosen of the step, "" for all of it. interrupted: a signal ended the run before its time. script:
     the path of server.py as given; sha256: of its bytes; snapshot: of all that was graded, names and bytes
-    (`intake.Snapshot`); notes: what of the submission was left out; when: the start, UTC, ISO 8601.
+    (`intake.Snapshot`); notes: what of the submission was left out; when: the start, UTC, ISO 8601. walls:
+    which were around the server (grader.walls), and what that means.
     """
 
     step: str
@@ -73,6 +74,8 @@ class Result:
     error: str = ""
     interrupted: bool = False
     seconds: float = 0.0
+    walls: str = "none"
+    walls_note: str = ""
 
     @property
     def score(self) -> int:

@@ -19,19 +19,23 @@ from grader.playing import suite
 from grader.plugin import Grader
 from grader.record import Check, Result
 from grader.report.text import in_a_line
+from grader.walls import Walls
 
 
 @contextmanager
-def opened(result: Result, submission: Path, python: str = sys.executable) -> Iterator[Grading | None]:
+def opened(
+    result: Result, submission: Path, python: str = sys.executable, walls: Walls | None = None
+) -> Iterator[Grading | None]:
     """What lasts for a run of `result.step`, ended whatever happens; None if nothing can be graded."""
     result.when = now()
     try:
         result.step = step_named(result.step)
-        grading = Grading(submission, result.step, python)
+        grading = Grading(submission, result.step, python, walls)
     except CannotGrade as error:
         result.error = str(error).replace("\n", "\\n")  # a path may hold one; what is said is a line
         yield None
         return
+    result.walls, result.walls_note = grading.walls.name, grading.walls.note
     result.script, result.sha256 = f"{grading.snapshot.where}/{SERVER}", hashlib.sha256(grading.source).hexdigest()
     result.snapshot, result.notes = grading.snapshot.sha256, grading.snapshot.notes
     try:

@@ -65,9 +65,8 @@ class Traces:
 
 
 def ended(family: dict[int, Process], pid: int) -> set[tuple[int, int]]:
-    """The zombies of the family of `pid`, and its dead orphans, whom the grader has adopted."""
-    parents = {*family, os.getpid()}
-    return {(p.pid, p.started) for p in family.values() if p.state in "ZX" and p.parent in parents and p.pid != pid}
+    """The zombies of the family of `pid`, and its dead orphans, whom nobody waits for."""
+    return {(p.pid, p.started) for p in family.values() if p.state in "ZX" and p.pid != pid}
 
 
 @dataclass(frozen=True)
@@ -97,14 +96,15 @@ def others(proc: Proc, family: dict[int, Process], pid: int, tid: int = 0) -> Ot
 class Newcomers:
     """To whom the kernel has given numbers since this was made: only those tell that were seen while they lived."""
 
-    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]]):
+    def __init__(self, proc: Proc, family: Callable[[], dict[int, Process]], adopter: int = 0):
+        """adopter: the process whose children the family's orphans become, if that is not the grader."""
         self.proc = proc
         self.unknown: set[int] = set()
         self.ours = False  # one of them is of the family
         self.last = proc.last_pid()
         there = {number for number in proc.numbers() if number <= self.last}  # later ones are to be judged
         self.family = set(family())
-        self.strangers = there - self.family - {os.getpid()}  # an orphan's parent may be the grader
+        self.strangers = there - self.family - {os.getpid(), adopter}  # an orphan's parent is no stranger
 
     def note(self) -> None:
         now = self.proc.last_pid()

@@ -97,8 +97,10 @@ def summary(result: Result) -> None:
         if finding.repeat:  # outside, and in one piece, so that it can be copied
             out.print(Text.assemble(("by hand: ", "dim"), words(finding.repeat, "cyan")), soft_wrap=True)
     score = Text(text.score(result), style="bold green" if result.done else "bold")
-    score.append(f"  {result.step}, {result.seconds:.1f} s", style="dim")
+    score.append(f"  {result.step}, {result.seconds:.1f} s, walls: {result.walls}", style="dim")
     out.print(score)
+    if result.walls_note:
+        out.print(Text(f"walls: {text.printable(result.walls_note)}", style="dim"))
 
 
 def closing(results: list[Result], say: Callable[[str], None]) -> None:

@@ -94,7 +94,7 @@ def fenced(words: str) -> str:
 def summary(result: Result) -> str:
     if result.error:
         return f"## Nothing could be graded\n\n{fenced(text.printable(f'{result.step}: {result.error}'))}\n"
-    lines = [f"## {result.step}: {result.score} of {FULL} points", ""]
+    lines = [f"## {result.step}: {result.score} of {FULL} points", "", f"Walls: {text.walls(result)}", ""]
     if result.todo:
         lines += ["Next:", "", fenced(text.printable(result.todo)), ""]
     lines += ["| | points | check |", "|---|--:|---|"]

@@ -74,10 +74,11 @@ def of_step(result: Result) -> dict[str, Any]:
     words += [f"note: {text.printable(note)}" for note in result.notes]
     if result.todo:
         words.append(f"next: {text.printable(result.todo)}")
+    words.append(f"walls: {text.walls(result)}")
     return {
         "score": result.score,
         "execution_time": round(result.seconds, 3),
         "output": "\n".join(words),
         "tests": tests,
-        "extra_data": {"step": result.step, "status": result.status},
+        "extra_data": {"step": result.step, "status": result.status, "walls": result.walls},
     }

@@ -44,7 +44,8 @@ def suite_of(root: Element, result: Result) -> None:
     suite = ElementTree.SubElement(root, "testsuite", words, name=clean(result.step), time=f"{result.seconds:.3f}")
     suite.set("timestamp", result.when.removesuffix("Z"))
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in (("points", result.score), ("submission", result.submission), ("sha256", result.sha256)):
+    told = {"points": result.score, "submission": result.submission, "sha256": result.sha256, "walls": result.walls}
+    for name, value in told.items():
         ElementTree.SubElement(properties, "property", name=name, value=clean(str(value)))
     for check in checks:
         case(suite, result, check)

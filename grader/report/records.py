@@ -72,6 +72,8 @@ def step_as_data(result: Result) -> dict[str, Any]:
         "part": result.part,
         "error": result.error,
         "interrupted": result.interrupted,
+        "walls": result.walls,
+        "walls_note": result.walls_note,
         "checks": [check_as_data(check) for check in result.checks],
     }
 

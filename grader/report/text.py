@@ -98,7 +98,9 @@ def summary(result: Result) -> str:
     parts[:0] = [""] * bool(parts)
     if failed:
         parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}")
-    parts.append(f"\n{result.step}: {score(result)} ({result.seconds:.1f} s)")
+    parts.append(f"\n{result.step}: {score(result)} ({result.seconds:.1f} s, walls: {result.walls})")
+    if result.walls_note:
+        parts.append(f"walls: {printable(result.walls_note)}")
     return "\n".join(parts)
 
 
@@ -136,6 +138,11 @@ def others(failed: list[Check]) -> list[tuple[str, str]]:
 
 def named(checks: list[Check], most: int = 3) -> str:
     return ", ".join([*(check.name for check in checks[:most]), *["..."] * (len(checks) > most)])
+
+
+def walls(result: Result) -> str:
+    """Which walls were around the server, and what they left to it."""
+    return printable(f"{result.walls}: {result.walls_note}" if result.walls_note else result.walls)
 
 
 def failures(result: Result) -> list[Check]:

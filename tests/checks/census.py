@@ -54,9 +54,9 @@ def greenlets(server: Server) -> int:
     if server.launch in MUTE:
         return 0
     for pid in server.living():
-        (server.launch.lines / str(pid)).unlink(missing_ok=True)
+        lines.forget_answer(server.launch, pid)
     found = lines.ask(server.launch)
-    if not (server.launch.lines / str(server.main)).exists():
+    if not lines.answer_path(server.launch, server.main).exists():
         MUTE.add(server.launch)
     return sum(map(len, found.greenlets.values()))
 

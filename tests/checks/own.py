@@ -103,7 +103,7 @@ def at_rest_all(server: Server, look: Callable[[], Others]) -> Others | None:
 def answered_meanwhile(server: Server, sent: bytes, stop: bool) -> tuple[Newcomers, bool]:
     """Who was made while a client came with this request, and whether it has an answer."""
     with server.stopped() if stop else nullcontext():
-        newcomers = Newcomers(server.launch.proc, server.launch.family)
+        newcomers = Newcomers(server.launch.proc, server.launch.family, server.launch.body.adopter)
         client = server.client()
         client.send(sent)
 

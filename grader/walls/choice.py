@@ -1,0 +1,160 @@
+"""Which walls there are to be, by trying them, and the way into those that the grader itself has to be in."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from grader.finding import CannotGrade
+from grader.kernel import Proc
+from grader.walls import Program, Walls, uids
+from grader.walls.bubblewrap import Bubblewrap, outer
+from grader.walls.user import User
+
+NAMES = ("none", "user", "bwrap", "auto")
+WITHIN = "EIGHT_SERVERS_WITHIN"  # for a grader in the outer layer: the server's user there, 0 for its own
+REPOSITORY = Path(__file__).resolve().parents[2]
+HIDDEN = ("solutions", "tests")  # what a server is not to read
+
+
+@contextmanager
+def chosen(name: str, python: str, arguments: list[str], writable: list[Path]) -> Iterator[Walls | int]:
+    """The walls for servers of this process, or, if the grader had to go in, what it has ended with there.
+
+    arguments: of `python -m grader`, to say again inside. writable: folders into which it writes there.
+    Raises CannotGrade with a line that says what to do.
+    """
+    if within := os.environ.get(WITHIN):
+        yield Bubblewrap(int(within))
+        return
+    if name == "none":
+        yield Walls()
+        return
+    with ExitStack() as stack:
+        refused = []
+        for each, build in {"bwrap": bubblewrap, "user": user}.items():
+            if name not in ("auto", each):
+                continue
+            try:
+                uid = stack.enter_context(uids.lent()) if not os.geteuid() else 0
+                found = build(uid, python)
+            except CannotGrade as error:
+                refused.append(f"{each}: {error}")
+                continue
+            yield found if isinstance(found, User) else go_in(uid, arguments, writable)
+            return
+        raise CannotGrade(f"--walls {name}: {'; '.join(refused)}. `--walls none` grades without any")
+
+
+def bubblewrap(uid: int, python: str) -> Walls:
+    """These walls, tried: both layers, and a program in them. Raises CannotGrade."""
+    if uid and not shutil.which("setpriv"):
+        raise CannotGrade("setpriv is not installed")
+    walls = Bubblewrap(uid)
+    command = [*outer([]), sys.executable, "-m", "grader.walls.choice", python]
+    tried = subprocess.run(
+        command, env=environment(uid), cwd=REPOSITORY, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if tried.returncode:
+        *_, last = tried.stderr.strip().splitlines() or [f"status {tried.returncode}"]
+        raise CannotGrade(last)
+    return walls
+
+
+def user(uid: int, python: str) -> Walls:
+    """These walls, tried. Raises CannotGrade."""
+    if not uid:
+        raise CannotGrade("only root can be another user")
+    walls = User(uid, tuple(f"{name}/" for name in HIDDEN if is_open(REPOSITORY / name)))
+    attempt(walls, python)
+    return walls
+
+
+def is_open(path: Path) -> bool:
+    """Whether everybody may come in here."""
+    modes = [each.stat().st_mode for each in (path, *path.parents)]
+    return all(mode & stat.S_IXOTH for mode in modes) and bool(modes[0] & stat.S_IROTH)
+
+
+def attempt(walls: Walls, python: str) -> None:
+    """Start something that sleeps and see what the checks have to see of a server. Raises CannotGrade."""
+    workshop = Path(tempfile.mkdtemp(prefix="eight-servers-")).resolve()
+    try:
+        walls.prepare(workshop)
+        for folder in ("site", "copy", "work"):
+            (workshop / folder).mkdir()
+        walls.site = workshop / "site"
+        walls.give(workshop / "site")
+        script = workshop / "copy" / "server.py"
+        script.write_text("import time\nprint('here', flush=True)\ntime.sleep(1000)\n")
+        look(walls, Program([python, str(script)], script, workshop / "work", {"PATH": os.defpath}, 0))
+    finally:
+        walls.close()
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def look(walls: Walls, program: Program) -> None:
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    body = walls.start(Program(**{**vars(program), "output": writer}))
+    os.close(writer)
+    try:
+        with open(reader, "rb") as output:
+            said = output.readline()
+        if said != b"here\n":
+            raise CannotGrade(said.decode("utf-8", "replace").strip() or "a program does not run behind them")
+        if walls.proc.descriptor(body.pid, 1) == "" or walls.proc.call(body.pid, body.pid)[0] is None:
+            raise CannotGrade("the kernel does not tell of a server's descriptors and system calls")
+    finally:
+        body.popen.kill()
+        body.kill()
+        body.popen.wait()
+
+
+def environment(uid: int) -> dict[str, str]:
+    return {**os.environ, WITHIN: str(uid)}
+
+
+def go_in(uid: int, arguments: list[str], writable: list[Path]) -> int:
+    """Run the grader again in the outer layer, hand on the signals that end it, and return its exit status."""
+    said, say = os.pipe2(os.O_CLOEXEC)
+    command = outer(list(dict.fromkeys(writable)))
+    command[1:1] = ["--info-fd", str(say)]
+    popen = subprocess.Popen(
+        [*command, sys.executable, "-m", "grader", *arguments],
+        env=environment(uid),
+        pass_fds=(say,),
+        start_new_session=True,  # a terminal's Ctrl-C comes to us alone
+    )
+    os.close(say)
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        for child in Proc().read(first, "task", first, "children").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
+    with open(said, "rb") as told:
+        try:
+            first = int(json.loads(told.read())["child-pid"])
+        except (ValueError, KeyError):
+            popen.wait()
+            raise CannotGrade("--walls bwrap: bwrap could not build the walls") from None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, hand_on)
+    status = popen.wait()
+    return status if status >= 0 else 128 - status
+
+
+if __name__ == "__main__":
+    try:
+        attempt(Bubblewrap(int(os.environ[WITHIN])), sys.argv[1])
+    except CannotGrade as error:
+        sys.exit(str(error))
