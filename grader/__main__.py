@@ -147,10 +147,8 @@ def writable(options: argparse.Namespace) -> list[Path]:
     """The folders that reports are written into."""
     files = [path for name in FORMATS if (path := getattr(options, name))]
     files += [Path(path) for name in ("GITHUB_STEP_SUMMARY",) if (path := os.environ.get(name))]
-    folders = [options.progress] if options.progress else []
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    return [*(path.absolute().parent for path in files), *(folder.absolute() for folder in folders)]
+    folders = [options.progress.absolute()] if options.progress else []
+    return [*(path.absolute().parent for path in files), *folders]
 
 
 def inside(options: argparse.Namespace, walls: Walls) -> int:
