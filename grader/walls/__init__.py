@@ -100,6 +100,11 @@ class Walls:
         """The soft limit of a server's process, prlimit(2) of RLIMIT_NOFILE."""
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
 
+    def kill(self) -> None:
+        """End every server."""
+        for body in self.bodies:
+            body.kill()
+
     def close(self) -> None:
         """After the last server's end."""
 

@@ -47,10 +47,10 @@ class Watch(threading.Thread):
         while not self.over.wait(EVERY):
             looks += 1
             if bodies := [body for body in self.walls.bodies if not body.excess]:
-                excess = self.of_processes() or self.of_files(looks)
-                for body in bodies if excess else ():
-                    body.excess = excess
-                    body.kill()
+                if excess := self.of_processes() or self.of_files(looks):
+                    for body in bodies:
+                        body.excess = excess
+                    self.walls.kill()
 
     def stop(self) -> None:
         self.over.set()

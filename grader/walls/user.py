@@ -120,4 +120,6 @@ class Owned(Started):
         self.user = user
 
     def kill(self) -> None:
-        self.user.kill()
+        """Unless another server runs: that is the same user's."""
+        if not any(body.popen.returncode is None for body in self.user.bodies if body is not self):
+            self.user.kill()
