@@ -147,7 +147,7 @@ def writable(options: argparse.Namespace) -> list[Path]:
     """The folders that reports are written into."""
     files = [path for name in FORMATS if (path := getattr(options, name))]
     files += [Path(path) for name in ("GITHUB_STEP_SUMMARY",) if (path := os.environ.get(name))]
-    folders = [options.progress.absolute()] if options.progress else []
+    folders = [options.kept.absolute()] if options.kept else []
     return [*(path.absolute().parent for path in files), *folders]
 
 

@@ -46,11 +46,11 @@ class Watch(threading.Thread):
         looks = 0
         while not self.over.wait(EVERY):
             looks += 1
-            if bodies := [body for body in self.walls.bodies if not body.excess]:
-                if excess := self.of_processes() or self.of_files(looks):
-                    for body in bodies:
-                        body.excess = excess
-                    self.walls.kill()
+            bodies = [body for body in self.walls.bodies if not body.excess]
+            if bodies and (excess := self.of_processes() or self.of_files(looks)):
+                for body in bodies:
+                    body.excess = excess
+                self.walls.kill()
 
     def stop(self) -> None:
         self.over.set()
