@@ -41,7 +41,7 @@ class Budget:
 
     def set_alarm(self, most: float) -> None:
         """Break off whatever the main thread does after so many seconds, or soon after the budget's end."""
-        seconds = max(min(most, self.left + GRACE), 0.001)
+        seconds = min(most, max(self.left, 0.0) + GRACE)
 
         def ring(_number: int, _frame: FrameType | None) -> None:
             raise OutOfTime(self.why if self.spent else f"it took more than {most:.0f} s, which no check does")

@@ -4,12 +4,14 @@ be hard-coded, and with secrets beside it that no answer may ever hold.
 Names on the disk are bytes, UTF-8 whatever the locale: a target is bytes too, and says UTF-8.
 """
 
+import functools
 import os
 import random
 import secrets
 import stat
 from pathlib import Path
 
+from grader import places
 from grader.held import History
 from grader.wanted import INDEX, Wanted, judge, walk, within
 
@@ -235,11 +237,23 @@ class DocumentRoot:
     def twin(self) -> Path:
         """Another folder with some of the files, the same to the byte, and a name that is to be left as it is."""
         folder = self.folder / os.fsdecode(b"%41 a+b \xc3\xb1")
-        for name in ("index.html", "page1.txt", "sub/deep/page.txt"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            if not (folder / name).exists():
-                os.link(self.path / name, folder / name)
+        for name in (b"/index.html", b"/page1.txt", b"/sub/deep/page.txt"):
+            target = os.path.join(os.path.dirname(self.place), os.fsencode(folder.name)) + name
+            places.ours(target, functools.partial(places.link, self.place + name, target))
         return folder
+
+    def locked(self, name: str) -> None:
+        """A file that nobody may read but root."""
+        place = os.path.join(self.place, name.encode())
+
+        def how() -> None:
+            if os.path.lexists(place):
+                places.remove(place)
+            with places.opened(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+                os.write(file, b"nobody may read this\n")
+                os.fchmod(file, 0)
+
+        places.ours(place, how)
 
     # What changes
 
@@ -257,8 +271,8 @@ class DocumentRoot:
         is at least a second later than what was before, as it would be by hand.
         """
         place = self.place_of(name)
-        assert within(self.place, place), "a file of the site lies under its root"
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if not within(self.place, place):
+            raise places.Tampered(f"the server has changed the site: {name!a} leads out of it")
         aside = os.path.join(os.path.dirname(self.place), b"new") if replace else b""
         self.history.write(place, data, aside, dated)
         own = (name,) if isinstance(name, str) else ()

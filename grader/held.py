@@ -1,11 +1,14 @@
 """What the files of the site have held, and when: a request is answered rightly by what its file held at any
 moment since it was sent."""
 
+import errno
 import os
 import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from grader import places
 
 SECOND = 1_000_000_000  # nanoseconds
 
@@ -30,27 +33,6 @@ def signature(place: bytes) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_ino, found.st_size, found.st_ctime_ns
 
 
-def read(place: bytes) -> bytes | None:
-    try:
-        with open(place, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
-
-
-def rewrite(place: bytes, data: bytes) -> None:
-    """Write a file where it is, and as little of it as makes it hold these bytes."""
-    before = read(place)
-    if before is not None and before.startswith(data):
-        os.truncate(place, len(data))
-    elif before and data.startswith(before):
-        with open(place, "ab") as file:
-            file.write(data[len(before) :])
-    else:
-        with open(place, "wb") as file:
-            file.write(data)
-
-
 class History:
     """What each file held, by its place (the real path), in order."""
 
@@ -59,32 +41,42 @@ class History:
         self.signatures: dict[bytes, tuple[int, ...]] = {}  # what belongs to the last content
         self.dates: dict[bytes, int] = {}  # the latest st_mtime_ns
         self.missed: set[bytes] = set()  # places asked for in vain
+        self.made: dict[bytes, tuple[int, int]] = {}  # device and inode of the files that we have written
         self.served = False  # from now on clients may have asked already for what is made
 
     def write(self, place: bytes, data: bytes, aside: bytes = b"", dated: float | None = None) -> None:
-        """Write a file where it is, or `aside` first, and put it there all at once, rename(2)."""
+        """Write a file where it is, or `aside` first, and put it there all at once, rename(2).
+
+        Raises Tampered if a server has put something else there.
+        """
 
         def how() -> None:
-            path = aside or place
-            rewrite(path, data)
-            now = os.stat(path).st_mtime_ns
-            date = max(now, self.dates.get(place, 0) + SECOND) if dated is None else int(dated * SECOND)
-            if date != now:
-                os.utime(path, ns=(date, date))
+            there = place in self.made and not aside
+            with places.opened(aside or place, os.O_RDWR | (0 if there else os.O_CREAT | os.O_EXCL), make=True) as file:
+                if there and places.inode(file) != self.made[place]:
+                    raise OSError(errno.ESTALE, "it is another file")
+                places.rewrite(file, data)
+                now = os.fstat(file).st_mtime_ns
+                date = max(now, self.dates.get(place, 0) + SECOND) if dated is None else int(dated * SECOND)
+                if date != now:
+                    os.utime(file, ns=(date, date))
+                made = places.inode(file)
             if aside:
-                os.replace(aside, place)
+                places.move(aside, place)
+            self.made[place] = made
 
         self.change(place, data, how)
 
     def remove(self, place: bytes) -> None:
-        self.change(place, None, lambda: os.unlink(place))
+        self.change(place, None, lambda: places.remove(place))
+        self.made.pop(place, None)
 
     def change(self, place: bytes, data: bytes | None, how: Callable[[], None]) -> None:
         """Change a file, and note what it held and holds; while it changes, it is both."""
         self.notice(place)
         contents = self.contents.setdefault(place, [Content(None, 0.0)] if self.served else [])
         began = time.monotonic()
-        how()
+        places.ours(place, how)
         if contents:
             contents[-1].until = time.monotonic()
         contents.append(Content(data, began))
@@ -99,7 +91,7 @@ class History:
         if self.signatures.get(place, ()) == signature(place):
             return
         self.sign(place)
-        data = read(place) if self.signatures[place] else None
+        data = places.read(place) if self.signatures[place] else None
         contents = self.contents.setdefault(place, [Content(None, 0.0)] if place in self.missed else [])
         if contents and contents[-1].data == data:
             return

@@ -17,6 +17,7 @@ import pytest
 from grader.budget import OutOfTime
 from grader.finding import CannotGrade, Finding
 from grader.grading import REPOSITORY, Grading, Shared
+from grader.places import Tampered
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_SELECTED, NOT_STARTED, PASSED, Check, Result
 from grader.story import tell
 
@@ -173,6 +174,8 @@ class Playing:
         return check
 
     def note_failure(self, check: Check, error: BaseException) -> None:
+        if isinstance(error, Tampered):
+            error = Finding("the files of the site as the grader has made them", str(error))
         ours = isinstance(error, Exception) and not isinstance(error, (Finding, CannotGrade))
         if ours and (damage := self.run.workshop.damage()):
             error = Finding("the grader's own files as they were", damage)

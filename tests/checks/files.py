@@ -355,9 +355,7 @@ def grown(server: Server, client: Client, before: bytes, after: bytes) -> None:
 
 def missing(server: Server) -> None:
     server.did("asked for what is no readable regular file, one after the other")
-    locked = server.root.path / "locked.txt"
-    locked.write_bytes(b"nobody may read this\n")
-    locked.chmod(0)
+    server.root.locked("locked.txt")
     for target, question in MISSING.items():
         if target == "/locked.txt" and not os.geteuid():  # root may read everything
             continue

@@ -21,7 +21,9 @@ from grader import lines
 from grader.__main__ import arguments
 from grader.budget import GRACE, Budget, OutOfTime
 from grader.client import UNASKED, Client, request
+from grader.docroot import DocumentRoot
 from grader.kernel import LIBC
+from grader.places import Tampered
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
 from grader.workshop import FS_IOC_SETFLAGS, Workshop
 
@@ -390,3 +392,86 @@ def test_a_budget_that_is_none(text, capsys):
     with pytest.raises(SystemExit):
         arguments(["01", f"--budget={text}"])
     assert "no number of seconds" in capsys.readouterr().err
+
+
+# The site
+
+PLANTED = {
+    "a link": ("/changing.txt", lambda place, victim: (place.unlink(), place.symlink_to(victim))),
+    "a link to nothing": ("/new.txt", lambda place, victim: place.symlink_to(victim.with_name("made"))),
+    "a hard link": ("/changing.txt", lambda place, victim: (place.unlink(), place.hardlink_to(victim))),
+    "another file": ("/changing.txt", lambda place, victim: victim.with_name("x.txt").rename(place)),
+    "a file that was not there": ("/new.txt", lambda place, victim: place.write_text("x")),
+    "a FIFO": ("/changing.txt", lambda place, victim: (place.unlink(), os.mkfifo(place))),
+    "a folder": ("/changing.txt", lambda place, victim: (place.unlink(), place.mkdir())),
+    "nothing": ("/changing.txt", lambda place, victim: place.unlink()),
+    "a link to a folder": ("/sub/index.html", lambda place, victim: relink(place.parent, victim.parent)),
+    "a link to a folder that is made": ("/made/x.txt", lambda place, victim: place.parent.symlink_to(victim.parent)),
+    "a link to the site": ("/changing.txt", lambda place, victim: relink(place.parent, victim.parent)),
+}
+
+
+def relink(folder, elsewhere):
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(elsewhere)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A site, and a file of somebody else's, by every name that is tried."""
+    (tmp_path / "site").mkdir()
+    root = DocumentRoot(tmp_path / "site")
+    for name in ("precious", "changing.txt", "index.html", "x.txt"):
+        (tmp_path / name).write_text("precious")
+    return root, tmp_path / "precious"
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_is_planted_in_the_site(site, what):
+    """Where a server has put something else nothing is written, no link is followed, and whose work it is is said."""
+    root, victim = site
+    name, plant = PLANTED[what]
+    plant(root.path / name[1:], victim)
+    with pytest.raises(Tampered, match=r"the server has changed the site: "):
+        root.add(name, b"written by the grader")
+    for path in victim.parent.iterdir():
+        assert path.is_dir() or path.read_text() == "precious"
+
+
+def test_a_link_is_replaced(site):
+    """What takes a name all at once, rename(2), follows nothing."""
+    root, victim = site
+    place = root.path / "changing.txt"
+    place.unlink()
+    place.hardlink_to(victim)
+    root.add("/changing.txt", b"another", replace=True)
+    assert place.read_bytes() == b"another" and victim.read_text() == "precious"
+
+
+def test_files_that_nobody_can_read(site):
+    """What a server has put into the site is looked at, and neither waited for nor taken whole."""
+    root, _ = site
+    for name, make in {
+        "fifo.txt": os.mkfifo,
+        "endless.txt": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_RDWR), 1 << 40),
+    }.items():
+        make(root.path / name)
+        assert 404 in root.wanted(b"/" + name.encode()).statuses
+
+
+def test_links_in_the_site(tmp_path, temporary):
+    """A server that puts links into the site while it is graded loses a line for that; what they lead to stays."""
+    victim = tmp_path / "precious"
+    victim.write_text("precious")
+    plant = f"""
+root = sys.argv[sys.argv.index("--root") + 1]
+for name in ("changing.txt", "turns", "later"):
+    if os.path.lexists(f"{{root}}/{{name}}"):
+        os.unlink(f"{{root}}/{{name}}")
+    os.symlink({str(victim)!r}, f"{{root}}/{{name}}")
+"""
+    folder = tools.submission(tmp_path / "s", {"01_blocking": with_code("01_blocking", plant)})
+    run = tools.grade("01", "--submission", folder, "-k", "answers or fresh_files", results=tmp_path / "r.json")
+    assert run.outcomes()["answers"] == "passed" and run.outcomes()["fresh_files"] == "failed", run.out
+    assert "the server has changed the site: '/changing.txt' leads out of it" in " ".join(run.out.split())
+    assert victim.read_text() == "precious"
