@@ -15,7 +15,7 @@ THE_MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFIL
 MOST = 256 << 20  # bytes of a file: none of ours is a quarter as long
 
 
-class Tampered(Exception):
+class Tampered(OSError):
     """Something else lies where we have made a file, or are to make one; the text says what."""
 
 
