@@ -141,7 +141,12 @@ class Grading:
     @contextmanager
     def started(self, *arguments: str, defaults: bool = False) -> Iterator[Server]:
         """A server of a check's own, ended with the check."""
-        server = self.start(*arguments, defaults=defaults)
+        with self.ended_with(self.start(*arguments, defaults=defaults)) as server:
+            yield server
+
+    @contextmanager
+    def ended_with(self, server: Server) -> Iterator[Server]:
+        """The same with one that has been started."""
         try:
             yield server
             server.leave()

@@ -3,12 +3,13 @@
 import secrets
 import signal
 import socket
-import time
 
 from grader import waiting
+from grader.finding import Finding
 from grader.grading import Grading
 from grader.kernel import TIME_WAIT
 from grader.subject import Server
+from grader.turns import turn
 from tests.checks import clients, questions, ways
 
 
@@ -51,14 +52,19 @@ def defaults(grading: Grading) -> None:
     Free for a server without SO_REUSEADDR too, which is another line's business: of no use to anybody, and with no
     connection in TIME_WAIT. So our own client leaves none there.
     """
-    with socket.socket(socket.AF_UNIX) as lock:
-        give_up = time.monotonic() + waiting.PATIENCE / 3
-        waiting.wait_for(lambda: takes(lock, "\0eight-servers-7890") or time.monotonic() > give_up)
+    with turn("port-7890", waiting.PATIENCE / 3) as ours:
         with socket.socket() as probe:
-            if not lock.getsockname() or not takes(probe, ("127.0.0.1", 7890)):
+            if not ours or not takes(probe, ("127.0.0.1", 7890)):
                 grading.notes.append("port 7890 is in use on this machine, so the default port was not tried")
                 return
-        with grading.started(defaults=True) as server:
+        try:
+            started = grading.start(defaults=True)
+        except Finding:
+            if held_by_others(grading, 7890):  # who came between our look and the server's
+                grading.notes.append("port 7890 was taken on this machine, so the default port was not tried")
+                return
+            raise
+        with grading.ended_with(started) as server:
             server.did("started it without any argument")
             address, port = server.listener.address
             if port != 7890 or address not in ("127.0.0.1", "::ffff:127.0.0.1"):
@@ -69,7 +75,19 @@ def defaults(grading: Grading) -> None:
             client.reset()
 
 
-def takes(sock: socket.socket, address: str | tuple[str, int]) -> bool:
+def held_by_others(grading: Grading, port: int) -> bool:
+    """Whether somebody listens there who is none of our servers."""
+    ours = {
+        target
+        for launch in grading.launches
+        for pid in launch.family()
+        for target in launch.proc.descriptors(pid).values()
+    }
+    rows = grading.launches[-1].sockets.listeners() if grading.launches else []
+    return any(row.address[1] == port and f"socket:[{row.inode}]" not in ours for row in rows)
+
+
+def takes(sock: socket.socket, address: tuple[str, int]) -> bool:
     try:
         sock.bind(address)
     except OSError:

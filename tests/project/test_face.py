@@ -13,6 +13,8 @@ import pytest
 import tools
 from tools import REPOSITORY, grade, solution, submission
 
+from grader.turns import turn
+
 pytestmark = pytest.mark.usefixtures("temporary")
 
 
@@ -512,10 +514,10 @@ def test_kills_the_grader(tmp_path, temporary):
 
 def test_default_port_is_held(tmp_path):
     """Whoever holds the port, or our turn at it, costs nobody a point and no more than a while: a note says so."""
-    for family, address in ((socket.AF_INET, ("127.0.0.1", 7890)), (socket.AF_UNIX, "\0eight-servers-7890")):
-        with socket.socket(family) as held:
-            with suppress(OSError):  # somebody else holds it, which will do as well
-                held.bind(address)
+    for port in (True, False):
+        with socket.socket() as held, suppress(OSError) if port else turn("port-7890", 60):
+            if port:  # if somebody else holds it, that will do as well
+                held.bind(("127.0.0.1", 7890))
             run = graded(tmp_path, solution(STEP), "-k", "command_line", status=0, patience="0.3")
         assert run.outcomes()["command_line"] == "passed"
         assert "note: command_line: port 7890 is in use" in run.out

@@ -17,7 +17,7 @@ from tools import PATIENT, assert_no_process, until
 
 from grader import budget as budget_module
 from grader import launch as launch_module
-from grader import lines
+from grader import lines, turns
 from grader.__main__ import arguments
 from grader.budget import GRACE, Budget, OutOfTime
 from grader.client import UNASKED, Client, request
@@ -25,6 +25,7 @@ from grader.docroot import DocumentRoot
 from grader.kernel import LIBC
 from grader.places import Tampered
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
+from grader.turns import turn
 from grader.workshop import FS_IOC_SETFLAGS, Workshop
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -475,3 +476,42 @@ for name in ("changing.txt", "turns", "later"):
     assert run.outcomes()["answers"] == "passed" and run.outcomes()["fresh_files"] == "failed", run.out
     assert "the server has changed the site: '/changing.txt' leads out of it" in " ".join(run.out.split())
     assert victim.read_text() == "precious"
+
+
+# One at a time
+
+
+def test_turns():
+    """Who has the turn has it alone; the next has it then; and nothing is left of it."""
+    had = []
+
+    def next_one(has):
+        with turn("a-test", PATIENT) as ours:
+            had.append((ours, has.is_set()))
+
+    has_been = threading.Event()
+    with turn("a-test", PATIENT) as ours:
+        assert ours
+        with turn("a-test", 0.05) as second:
+            assert not second
+        threads = [threading.Thread(target=next_one, args=(has_been,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        has_been.set()
+    for thread in threads:
+        thread.join()
+    assert had == [(True, True)] * 4
+    assert not os.path.lexists(f"/tmp/.eight-servers-{os.geteuid()}/a-test")
+
+
+def test_a_turn_that_a_stranger_could_hold(monkeypatch, tmp_path):
+    """Nobody waits for a lock in a folder that others can enter: it is our turn at once."""
+    tmp_path.chmod(0o777)
+    assert not turns.is_ours(str(tmp_path)) and not turns.is_ours(str(tmp_path / "none"))
+    tmp_path.chmod(0o700)
+    assert turns.is_ours(str(tmp_path))
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert not turns.is_ours(str(tmp_path / "link"))
+    monkeypatch.setattr(turns, "is_ours", lambda folder: False)
+    with turn("a-test", 0) as first, turn("a-test", 0) as second:
+        assert first and second
