@@ -228,6 +228,18 @@ def how_it_ended(launch: Launch) -> str:
     )
 
 
+def the_end(launch: Launch) -> str:
+    """What makes two ends of a server alike: its status, what was raised, and the function of server.py.
+
+    A client that is lost shows as one of several exceptions, by chance and by the call: they are one.
+    """
+    raised = traceback_in(launch.output.text(), launch)
+    words = re.search(r"traceback: (\w+)(?:.*server\.py line \d+, (in .*)\))?", raised)
+    kind, function = words.groups("") if words else ("", "")
+    lost = kind in ("ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError")
+    return f"{how_it_ended(launch)}, {'ConnectionError' if lost else kind} {function}"
+
+
 def nap_length(seconds: float) -> str:
     """Of a nap that is all but over, nothing is said."""
     return f", {seconds:.3g} s of it to come" if seconds > 0.01 else ""

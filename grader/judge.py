@@ -117,6 +117,12 @@ def alone(server: "Server", client: Client, violation: Violation) -> str:
     return control(server, requests[violation.number].head + b"\r\n\r\n")
 
 
+def last_head(client: Client) -> bytes:
+    """The head of the last whole request that it has sent, b"" without one."""
+    requests = contract.cut(bytes(client.sent))[0]
+    return requests[-1].head + b"\r\n\r\n" if requests else b""
+
+
 def control(server: "Server", head: bytes) -> str:
     """The line whose rule is broken if another server is asked this alone, "" if none is. Asked once for all."""
     controls = server.verdicts.controls

@@ -131,6 +131,7 @@ class Playing:
     def blame(self, line: str, finding: Finding) -> None:
         """A line is broken, whichever scene has shown it."""
         self.run.verdicts.ledger.setdefault(line, finding)
+        self.run.verdicts.lost.add(line)
         check = self.named(line)
         now = time.monotonic()
         if check.finding is None:
@@ -183,6 +184,7 @@ class Playing:
             error = known
         if isinstance(error, Finding):
             check.outcome, check.finding, check.reason = FAILED, error, str(error)
+            self.run.verdicts.lost.add(check.name)
             if self.result.todo and "NotImplementedError: TODO" in error.printed:
                 check.outcome, check.reason = NOT_STARTED, self.result.todo
         elif isinstance(error, CannotGrade):

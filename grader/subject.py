@@ -261,6 +261,14 @@ class Server(Facts):
             costs, rule = self.whose(clients[0], broken)
         if not costs and self.scene:
             costs = rule = self.scene
+        if about_the_end or rule == judge.NO_ANSWER:
+            self.verdicts.unanswered |= {judge.last_head(client) for client in clients or []}
+        refused = any(client.ended == "refused" for client in clients or [])
+        if (self.gone() or refused) and self.verdicts.line:
+            end = evidence.the_end(self.launch) if self.gone() else "refused"
+            first = self.verdicts.ends.setdefault(end, costs or self.verdicts.line)
+            if first != (costs or self.verdicts.line):
+                costs, rule = first, end
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
@@ -386,17 +394,24 @@ class Server(Facts):
             self.probe()
 
     @contextmanager
-    def at_the_cost_of(self, line: str) -> Iterator[None]:
-        """What fails in here costs this line, if it is none of HTTP's; and nothing, if that is known."""
+    def blaming(self, line: str) -> Iterator[None]:
+        """What fails in here costs this line, if it is none of HTTP's; what was asked for cannot be judged then."""
         self.scene, before = line, self.scene
         try:
             yield
+        finally:
+            self.scene = before
+
+    @contextmanager
+    def at_the_cost_of(self, line: str) -> Iterator[None]:
+        """As `blaming`; if that line is known as broken, the scene goes on."""
+        try:
+            with self.blaming(line):
+                yield
         except Finding as finding:
             if finding.costs != line or self.verdicts.judges(line, line):
                 raise
             self.spoiled = True
-        finally:
-            self.scene = before
 
     def probe(self, count: int = 2, look_at: Questions = "what did the clients before leave behind?") -> None:
         self.did("then new clients came" if count > 1 else "then one more came")

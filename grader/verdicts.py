@@ -35,7 +35,8 @@ class Verdicts:
     wrong with it need not take as long. unsettled: one did not show a state that sharpens a check.
     line: of the check that runs. lines: those that are judged in this run. ledger: line -> what another line's scene
     has shown of it. muted: line and rule that are known to be broken: what else is wrong is then looked for.
-    controls: a head that was asked alone -> the line that it costs.
+    controls: a head that was asked alone -> the line that it costs. ends: how a server ended by itself, its status and
+    its traceback -> the line that this has cost: it costs no second one.
     """
 
     caught: bool = False
@@ -45,6 +46,11 @@ class Verdicts:
     ledger: dict[str, Finding] = field(default_factory=dict)
     muted: set[tuple[str, str]] = field(default_factory=set)
     controls: dict[bytes, str] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    unanswered: set[bytes] = field(default_factory=set)  # heads that cost a line for want of an answer, or of its end
+    lost: set[str] = field(
+        default_factory=set
+    )  # lines: what breaks one is left out where another asks for something else
     rested: set[object] = field(default_factory=set)  # states of its clients in which a server has used no CPU
 
     def judges(self, line: str, rule: str) -> bool:

@@ -109,7 +109,7 @@ def long_head(server: Server) -> None:
         server.check(client)
         server.leave()
     head = padded("/page5.txt", 8192)
-    for cut in (4096, 4097, 8190):
+    for cut in (4096, 4097, 8190) if "pieces" not in server.verdicts.lost else ():
         server.did(f"sent a head of {len(head)} bytes: {cut}, and when these were read the others", again=True)
         client = server.client()
         client.send(head[:cut])

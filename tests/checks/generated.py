@@ -16,6 +16,7 @@ from hypothesis.internal.constants_ast import Constants
 from grader import contract, judge
 from grader.client import Client, request
 from grader.contract import Violation
+from grader.finding import Finding
 from grader.reply import excerpt
 from grader.subject import Server
 from tests.checks import questions
@@ -69,7 +70,7 @@ def smallest(
             stage = server.grading.start()
         try:
             play(stage, example)
-        except Broken:
+        except (Broken, Finding):
             last[:] = [example]
             stage.spoiled = stage is not server
             raise
@@ -89,8 +90,8 @@ def smallest(
     )(given(examples)(again))
     try:
         seed(server.grading.seed)(run)()
-    except (Broken, Flaky) as error:
-        tell(server, last[0], play, f"{error.__cause__ or error}")
+    except (Broken, Finding, Flaky) as error:
+        tell(server.grading.start() if server.gone() else server, last[0], play, f"{error.__cause__ or error}")
 
 
 def tell(server: Server, example: Example, play: Callable[[Server, Example], None], why: str) -> None:
@@ -107,6 +108,8 @@ def tell(server: Server, example: Example, play: Callable[[Server, Example], Non
 
 def converse(server: Server, pieces: Pieces, half_closed: bool = False, together: bool = False) -> None:
     """Send these pieces on one connection, each when the one before is read unless all at once; judge what comes."""
+    if "pieces" in server.verdicts.lost:
+        pieces = (b"".join(pieces),)
     words = " | ".join(excerpt(piece, 150) for piece in pieces)
     then = ", then shut down the sending side" if half_closed else ""
     server.did(f"sent `{words}`{then}", again=True)

@@ -12,6 +12,7 @@ A socket of a client that has left has no such excuse, one is enough.
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from grader.client import Client
@@ -67,7 +68,9 @@ class Leavers:
         self.whose: dict[int, tuple[Way, Client]] = {}
 
     def play(self, these: list[Way]) -> None:
-        for way, crowd in ways.play(self.server, these, self.at_once):
+        with self.server.blaming("goes_on") if set(these) <= set(ways.SERVED) else nullcontext():
+            left_so = ways.play(self.server, these, self.at_once)
+        for way, crowd in left_so:
             self.whose |= {client.inode: (way, client) for client in crowd if client.inode}
 
     def round(self, these: list[Way]) -> None:

@@ -105,10 +105,13 @@ def survivors(server: Server) -> str:
 
 
 def all_kinds(server: Server) -> None:
-    """Clients have come and left in most of the ways that there are."""
-    these = [way for way in (*ways.SERVED, *ways.VANISHED, *ways.IN_ANSWER) if not way.dear]
+    """Clients have come and left in most of the ways that there are, but for those that it is known not to bear."""
+    lost = server.verdicts.lost
+    some = ways.VANISHED * ("vanishing" not in lost) + ways.IN_ANSWER * ("reset_in_answer" not in lost)
+    these = [way for way in (*ways.SERVED, *some) if not way.dear]
     at_once = 1 if server.grading.step.startswith("01") else len(these)
-    ways.play(server, these, at_once)
+    with server.blaming("goes_on"):
+        ways.play(server, these, at_once)
     server.settle(lambda: server.client_descriptors() == 0)
 
 

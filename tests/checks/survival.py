@@ -166,7 +166,7 @@ def odd_heads(server: Server) -> None:
             f"a client sent a head with {what} (`{excerpt(head, 60)}`), and another the same in two pieces; both left"
         )
         server.did(story, again=True)
-        for cut in (0, len(head) // 2):
+        for cut in (0, len(head) // 2)[: 1 if "pieces" in server.verdicts.lost else 2]:
             odd = server.client()
             if cut:
                 odd.send(head[:cut])
@@ -242,6 +242,7 @@ def thousand(
     Those whom this server has had before count too. leaves: the lines that what is left of them costs.
     """
     look_at, began, crowd = questions.THOUSAND, time.monotonic(), None
+    vanish = () if server.verdicts.lost & {"vanishing", "reset_in_answer"} else VANISH
     each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
     first = min(server.had, count // 2)
     for number in range(first, count, each):
@@ -254,7 +255,7 @@ def thousand(
         some = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
         for place, (client, target) in enumerate(some):
             client.send(request("/nope.txt" if place == served - 1 else target))
-        for data, leave in VANISH:
+        for data, leave in vanish:
             client = server.client(wait=False)
             client.send(data)
             leave(client)

@@ -22,12 +22,13 @@ CLOSED, RESET = Client.close, Client.reset
 
 @dataclass(frozen=True)
 class Way:
-    """`told`: what became of one who left so. `dear`: it costs much time, so few do it."""
+    """`told`: what became of one who left so. `dear`: it costs much time, so few do it. `head`: of a whole request."""
 
     told: str
     act: Callable[[Server], Iterator[State]]
     dear: bool = False
     before_accepted: bool = False
+    head: bytes = b""
 
 
 def left(bye: Callable[[Client], None]) -> str:
@@ -50,7 +51,7 @@ def served(told: str, data: bytes, *, answers: int = 1, half_closes: bool = Fals
         yield lambda: len(client.replies) >= answers or client.ended or client.malformed
         client.close()
 
-    return Way(f"had {told} and left when the answer was there", act, dear)
+    return Way(f"had {told} and left when the answer was there", act, dear, head=data)
 
 
 def unfinished(
@@ -89,7 +90,7 @@ def unheard(bye: Callable[[Client], None], data: bytes, words: str = "a whole re
         bye(client)
 
     sent = words if data else "nothing"
-    return Way(f"had sent {sent} and {left(bye)} before they were accepted", act, before_accepted=True)
+    return Way(f"had sent {sent} and {left(bye)} before they were accepted", act, before_accepted=True, head=data)
 
 
 def unread(told: str, data: bytes, bye: Callable[[Client], None]) -> Way:
@@ -100,7 +101,7 @@ def unread(told: str, data: bytes, bye: Callable[[Client], None]) -> Way:
         bye(client)
         yield from ()
 
-    return Way(f"had {told} and {left(bye)} at once, without reading: in mid-answer, perhaps", act)
+    return Way(f"had {told} and {left(bye)} at once, without reading: in mid-answer, perhaps", act, head=data)
 
 
 def stuck(bye: Callable[[Client], None], *, half: bool = False, more: bytes = b"") -> Way:
@@ -249,7 +250,11 @@ PIPELINED = (
 
 
 def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[Client]]]:
-    """One client for each of these ways, so many side by side. Returns who left in which way."""
+    """One client for each of these ways, so many side by side. Returns who left in which way.
+
+    A request that is known not to be answered is left out: what becomes of its client is another line's.
+    """
+    ways = [way for way in ways if not way.head or way.head not in server.verdicts.unanswered]
     left_so: list[tuple[Way, list[Client]]] = []
     for early in (False, True):
         these = [way for way in ways if way.before_accepted == early]

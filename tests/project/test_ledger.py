@@ -19,6 +19,7 @@ REPORTS = ("results", "json", "junit", "exercism", "html")
 BEGIN = """
 import os
 from grader.subject import Server
+from tests.checks import ways
 from tests.checks.lines import LINES, STRETCH, Line, Suite
 
 def told(*words):
@@ -52,6 +53,20 @@ def known(server: Server):
         server.fail("what never comes", "nothing", costs="contents")
     told("to its end")
 
+def kills(server: Server):
+    server.get("/page1.txt?die")
+
+def kills_too(server: Server):
+    server.get("/page2.txt?die")
+
+def keeps(server: Server):
+    left = ways.play(server, [STAYS, ways.SERVED[0]], 1)
+    server.must(lambda: [way for way, _ in left] == [ways.SERVED[0]], "a way that is left out")
+
+def is_not_there(server: Server):
+    server.answers(server.ask("/nope.txt"), (404,), "it is not there")
+
+STAYS = ways.served("asked for what is not there", ways.request("/nope.txt"))
 WATCHERS = ()
 line = Suite(globals())
 LINES["answers"] = Line("It answers.", answers)
@@ -144,6 +159,30 @@ def test_a_scene_goes_on_behind_what_is_known(play):
     run = play(line("strict", "known") + line("contents", "a_page"))
     assert run.outcomes() == {"answers": "passed", "strict": "passed", "contents": "failed"}
     assert run.order == ["answers", "known", "known", "to its end", "a page"]
+
+
+def faulty(folder, suite, fault):
+    """The solution of step 1, which does this when it has read a head, judged by a made-up suite."""
+    source = (REPOSITORY / "solutions" / STEP / "server.py").read_text("utf-8")
+    place = "            data, file, size = respond(root, head)\n"
+    assert source.count(place) == 1
+    return Played(folder, source.replace(place, f"            {fault}\n{place}"), suite)
+
+
+def test_one_end_costs_one_line(tmp_path, temporary):
+    """A server that ends by itself is told once: the line whose scene meets the same end once more is not run."""
+    suite = line("contents", "kills") + line("strict", "kills_too") + line("library", "a_page")
+    run = faulty(tmp_path, suite, "assert b'?die' not in head")
+    assert run.outcomes() == {"answers": "passed", "contents": "failed", "strict": "not run", "library": "passed"}
+    assert run.checks["strict"]["reason"] == "it needs 'contents'"
+    assert "AssertionError" in run.checks["contents"]["finding"]["cause"]
+
+
+def test_who_is_not_answered_is_asked_no_more(tmp_path, temporary):
+    """A head that has cost a line for want of an answer is left out of what clients do before they leave."""
+    suite = line("missing", "is_not_there") + line("no_leak", "keeps")
+    run = faulty(tmp_path, suite, "b'/nope.txt' in head and connection.recv(1)")
+    assert run.outcomes() == {"answers": "passed", "missing": "failed", "no_leak": "passed"}
 
 
 @pytest.mark.parametrize("scenes", [("an_empty_file", "never_either"), ("never_either", "an_empty_file")])
