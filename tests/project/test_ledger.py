@@ -151,7 +151,7 @@ def test_what_cannot_be_played_is_not_run(play):
     assert run.outcomes() == {"answers": "passed", "strict": "not run", "contents": "failed"}
     assert run.checks["strict"]["reason"] == "it needs 'contents'" and run.checks["strict"]["finding"] is None
     assert run.order == ["answers", "never", "never", "a page"]
-    assert "1 check was not run: it needs 'contents'" in run.out
+    assert "1 check was not run: they need what has failed" in run.out
 
 
 def test_a_scene_goes_on_behind_what_is_known(play):
