@@ -12,10 +12,11 @@ from grader import STEPS, doors, waiting
 from grader.budget import Budget
 from grader.clock import Clock
 from grader.docroot import DocumentRoot
-from grader.finding import CannotGrade
+from grader.finding import CannotGrade, Finding
 from grader.intake import receive_one
 from grader.intake.layout import SERVER
 from grader.launch import MOST_PROCESSES, Launch, end_orphans, prepare_grader
+from grader.leftovers import Leftovers
 from grader.proof import Rest
 from grader.subject import Server
 from grader.verdicts import Verdicts, Watcher
@@ -24,6 +25,7 @@ from grader.workshop import Workshop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEED, EXAMPLES = 8, 25
+PORTS_TRIED = 5000
 TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["']""")
 
 
@@ -41,6 +43,7 @@ class Grading:
         self.workshop = Workshop()
         self.walls.prepare(self.workshop.path)
         self.watch = limits.Watch(self.walls)
+        self.leftovers = Leftovers() if self.walls.name == "none" else None  # behind walls they are the walls' own
         self.launches: list[Launch] = []
         self.left: list[str] = []  # what could not be ended or removed, in words
         self.most_processes = MOST_PROCESSES
@@ -84,14 +87,21 @@ class Grading:
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
         clock = Clock(work.with_name(f"{work.name}-clock"))
         launch = Launch(
-            self.python, self.copy(), list(arguments), work, clock, most=self.most_processes, walls=self.walls
+            self.python,
+            self.copy(),
+            list(arguments),
+            work,
+            clock,
+            most=self.most_processes,
+            walls=self.walls,
+            leftovers=self.leftovers,
         )
         self.launches.append(launch)
         return launch
 
     def start(self, *arguments: str, defaults: bool = False) -> Server:
         """Start a server and wait until it listens. Raises Finding if it never does."""
-        given = ["--host", "127.0.0.1", "--port", str(free_port()), "--root", str(self.root.path)]
+        given = ["--host", "127.0.0.1", "--port", str(self.port()), "--root", str(self.root.path)]
         for name, value in zip(arguments[::2], arguments[1::2], strict=True):
             given[given.index(name) + 1] = value
         if defaults:
@@ -101,6 +111,18 @@ class Grading:
         server.did(f"started `{' '.join(words)}`")
         self.wait_for_listener(server)
         return server
+
+    def port(self) -> int:
+        """A free port. Raises Finding if our servers hold them all, CannotGrade if others do."""
+        try:
+            return free_port()
+        except CannotGrade:
+            held = sum(len(launch.proc.descriptors(pid)) for launch in self.launches for pid in launch.family())
+            if held < PORTS_TRIED:
+                raise
+            raise Finding(
+                "a port of 127.0.0.1 for another server", f"none is free; this one has {held} descriptors open"
+            ) from None
 
     def subject(self, launch: Launch) -> Server:
         server = Server(launch, self)
@@ -160,6 +182,7 @@ class Grading:
             self.end(launch)
         self.watch.stop()
         self.left += [f"{who} could not be ended" for who in end_orphans()]
+        self.left += self.leftovers.clear() if self.leftovers else []
         self.walls.close()
         self.left += filter(None, [self.workshop.remove()])
         return self.left
@@ -168,11 +191,11 @@ class Grading:
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody uses, and that the kernel gives to no client: ip(7), ip_local_port_range.
 
-    The server is told this one, so that its listener is known from whatever else it may listen for.
+    The server is told this one, so that its listener is known from whatever else it may listen for. Raises CannotGrade.
     """
     low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     ports = range(10_000, low) if low > 11_000 else range(high + 1, 65_536) if high < 64_000 else range(low, high)
-    while True:
+    for _ in range(PORTS_TRIED):
         port = ports[secrets.randbelow(len(ports))]
         with socket.socket() as probe:
             try:
@@ -180,6 +203,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+    raise CannotGrade("no port of 127.0.0.1 is free; end what holds them, or grade where it does not run")
 
 
 class Shared:

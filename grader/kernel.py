@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+import re
 import signal
 import socket
 import struct
@@ -49,6 +50,10 @@ SYSCALLS = {
 
 PIDFD_GETFD = 438  # on every architecture
 LIBC = ctypes.CDLL(None, use_errno=True)
+#: A line of /proc/net/unix up to the inode; behind it stands a path, which may hold line ends.
+UNIX = re.compile(
+    r"^[0-9a-f]{8,}: [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{4} [0-9A-F]{2} +(\d{1,10})(?= |$)", re.M
+)
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -102,6 +107,11 @@ class Task:
         return self.args[0] if self.args else -1
 
 
+def rows(text: str) -> list[str]:
+    """The lines of a file of /proc: names in it may hold whatever else str.splitlines() takes for the end of one."""
+    return [line for line in text.split("\n") if line]
+
+
 class Proc:
     """A /proc tree. What has vanished between two looks reads as absent, never as an error."""
 
@@ -133,6 +143,9 @@ class Proc:
                 return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
+
+    def lines(self, *names: object) -> list[str]:
+        return rows(self.read(*names))
 
     def numbers(self, *names: object) -> list[int]:
         try:
@@ -192,7 +205,7 @@ class Proc:
 
     def task(self, pid: int, tid: int) -> Task | None:
         state, voluntary, involuntary = "", 0, 0
-        for line in self.read(pid, "task", tid, "status").splitlines():
+        for line in self.lines(pid, "task", tid, "status"):
             key, _, value = line.partition(":")
             if key == "State":
                 state = value.split()[0]
@@ -249,7 +262,7 @@ class Proc:
     def description(self, pid: int, descriptor: int) -> list[str]:
         """The lines of proc_pid_fdinfo(5)."""
         texts = (self.read(f"{folder}info", descriptor) for folder in self.folders_of_descriptors(pid))
-        return next(filter(None, texts), "").splitlines()
+        return rows(next(filter(None, texts), ""))
 
     def flags(self, pid: int, descriptor: int) -> int:
         """The file status flags of an open descriptor, as open(2) numbers them."""
@@ -281,7 +294,7 @@ class Proc:
 
     def unix_sockets(self) -> set[int]:
         """The inodes of all Unix sockets, proc_pid_net(5)."""
-        return self.inodes("unix", 6)
+        return {int(inode) for inode in UNIX.findall(self.read("net", "unix"))}
 
     def other_sockets(self) -> set[int]:
         """The inodes of all sockets that are not TCP, proc_pid_net(5)."""
@@ -290,7 +303,7 @@ class Proc:
 
     def inodes(self, name: str, place: int) -> set[int]:
         """The column of inodes in a table of /proc/net."""
-        return {int(line.split()[place]) for line in self.read("net", name).splitlines()[1:]}
+        return {int(line.split()[place]) for line in self.lines("net", name)[1:]}
 
     def spent(self, pid: int) -> Spent | None:
         """What all threads of a process have spent, those that have ended too.
@@ -336,18 +349,18 @@ class Proc:
 
         proc_pid_schedstat(5) counts when a thread begins to run, the switches count when it stops.
         """
-        lines = self.read(pid, "task", tid, "status").splitlines()
+        lines = self.lines(pid, "task", tid, "status")
         kept = (line for line in lines if line.startswith("State:") or "_ctxt_switches:" in line)
         return self.read(pid, "task", tid, "schedstat"), *kept
 
     def kin(self, tid: int) -> tuple[int, int]:
         """The process of a thread, by the thread's number, and that one's parent; zeros if it is gone."""
-        fields = dict(line.split(":\t")[:2] for line in self.read(tid, "status").splitlines() if ":\t" in line)
+        fields = dict(line.split(":\t")[:2] for line in self.lines(tid, "status") if ":\t" in line)
         return int(fields.get("Tgid", 0)), int(fields.get("PPid", 0))
 
     def own_number(self, *names: object) -> int:
         """The number of a process, or a thread (pid, "task", tid), where it lives: proc_pid_status(5), NSpid."""
-        for line in self.read(*names, "status").splitlines():
+        for line in self.lines(*names, "status"):
             if line.startswith("NSpid:"):
                 return int(line.split()[-1])
         return 0
@@ -368,7 +381,7 @@ class Proc:
         """Whether a timer may run on that clock: setitimer(2), timer_create(2), or for RLIMIT_CPU, getrlimit(2)."""
         if self.catches(pid, signal.SIGPROF) or self.catches(pid, signal.SIGVTALRM) or self.read(pid, "timers"):
             return True
-        lines = self.read(pid, "limits").splitlines()
+        lines = self.lines(pid, "limits")
         return any(line.startswith("Max cpu time") and line.split()[3] != "unlimited" for line in lines)
 
     def timespec(self, pid: int, address: int) -> float:
@@ -435,7 +448,7 @@ class Proc:
         return self.in_mask(pid, "SigBlk:", signal_number)
 
     def in_mask(self, pid: int, name: str, signal_number: int) -> bool:
-        for line in self.read(pid, "status").splitlines():
+        for line in self.lines(pid, "status"):
             if line.startswith(name):
                 return bool(int(line.split()[1], 16) >> (signal_number - 1) & 1)
         return False
@@ -536,7 +549,7 @@ class ProcSockets:
     def rows(self) -> list[tuple[Socket, tuple[str, int]]]:
         found = []
         for name in ("tcp", "tcp6"):
-            for line in self.proc.read("net", name).splitlines()[1:]:
+            for line in self.proc.lines("net", name)[1:]:
                 _, local, peer, state, queues, _, _, _, _, inode = line.split()[:10]
                 unsent, unread = (int(size, 16) for size in queues.split(":"))
                 number = int(state, 16)

@@ -25,6 +25,7 @@ from pathlib import Path
 from grader import patience_factor, tracing
 from grader.clock import Clock
 from grader.kernel import Proc, Process, Socket, sockets
+from grader.leftovers import Leftovers
 from grader.walls import Program, Walls
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -160,7 +161,9 @@ class Launch:
         *,
         most: int = MOST_PROCESSES,
         walls: Walls | None = None,
+        leftovers: Leftovers | None = None,
     ):
+        self.leftovers = leftovers
         self.walls = walls or Walls()
         self.proc = self.walls.proc
         self.sockets = sockets(self.proc)
@@ -236,6 +239,8 @@ class Launch:
                     grown = True
         if self.pid in members and processes[self.pid].state in "ZX" and self.status is not None:
             members.remove(self.pid)  # it is waited for
+        if self.leftovers:
+            self.leftovers.pids |= members
         return {pid: processes[pid] for pid in sorted(members)}
 
     @cached_property
@@ -314,6 +319,8 @@ class Launch:
         left: list[str] = []
         while not left:
             living = [process for process in self.members().values() if process.state not in "ZX"]
+            if self.leftovers and not self.multitude:
+                self.leftovers.look(process.pid for process in living)
             for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: no fork outruns the kill
                 send(number, living)
             for pid in (self.pid, *orphans()):

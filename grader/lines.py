@@ -179,5 +179,5 @@ def place(launch: Launch, words: list[str]) -> Line | None:
 def text_of(launch: Launch, name: Path, number: int) -> str:
     """The source of a line, as it was handed in."""
     source = launch.source if str(name) == launch.script.name else b""
-    lines = source.decode("utf-8", "replace").splitlines()
+    lines = source.decode("utf-8", "replace").split("\n")
     return lines[number - 1].strip()[:120] if 0 < number <= len(lines) else ""

@@ -216,7 +216,7 @@ def is_internal(proc: Proc, output_inode: int) -> Callable[[str], bool]:
             return target != f"pipe:[{output_inode}]"
         if target.startswith("socket:["):
             if not unix:
-                unix.update(line.split()[6] for line in proc.read("net", "unix").splitlines()[1:])
+                unix.update(map(str, proc.unix_sockets()))
             return target[8:-1] in unix
         if target.startswith("/"):
             try:

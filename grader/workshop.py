@@ -130,7 +130,7 @@ def at_once(action: Callable[[str], None], path: str) -> None:
 
 def unmount_below(place: Path) -> None:
     """What a server that is root has mounted in our folder, proc_pid_mountinfo(5): in the fifth field, with escapes."""
-    points = [line.split(" ")[4] for line in Proc().read("self", "mountinfo").splitlines() if line.count(" ") > 4]
+    points = [line.split(" ")[4] for line in Proc().lines("self", "mountinfo") if line.count(" ") > 4]
     paths = [re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point) for point in points]
     for path in reversed(paths):
         if path == str(place) or path.startswith(f"{place}/"):

@@ -16,13 +16,15 @@ import tools
 from tools import PATIENT, assert_no_process, until
 
 from grader import budget as budget_module
+from grader import grading as grading_module
 from grader import launch as launch_module
 from grader import lines, turns
 from grader.__main__ import arguments
 from grader.budget import GRACE, Budget, OutOfTime
 from grader.client import UNASKED, Client, request
 from grader.docroot import DocumentRoot
-from grader.kernel import LIBC
+from grader.finding import CannotGrade, Finding
+from grader.kernel import LIBC, Proc
 from grader.places import Tampered
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
 from grader.turns import turn
@@ -515,3 +517,86 @@ def test_a_turn_that_a_stranger_could_hold(monkeypatch, tmp_path):
     monkeypatch.setattr(turns, "is_ours", lambda folder: False)
     with turn("a-test", 0) as first, turn("a-test", 0) as second:
         assert first and second
+
+
+# What is left elsewhere
+
+LEAVES = """
+import mmap
+shm = LIBC.shmget(0, 4096, 0o1600)
+msg = LIBC.msgget(0, 0o1600)
+LIBC.msgsnd(msg, ctypes.byref(ctypes.c_long(1)), 0, 0)
+never_used = LIBC.msgget(0, 0o1600)
+sem = LIBC.semget(0, 2, 0o1600)
+LIBC.semctl(sem, 1, 16, 1)  # SETVAL
+name = f"house-{os.getpid()}"
+files = [open(f"{folder}/{name}", "w") for folder in ("/dev/shm", "/tmp", "/var/tmp")]
+with open(f"/dev/shm/{name}-mapped", "w+b") as file:
+    file.write(bytes(4096))
+    file.flush()
+    page = mmap.mmap(file.fileno(), 4096)
+queue = LIBC.mq_open(f"/{name}".encode(), os.O_CREAT | os.O_RDWR, 0o600, None)
+print(shm, msg, sem, never_used, name, queue, "ready", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_what_is_left_elsewhere(grading):
+    """Memory, queues, semaphores and files of a server go with it, if they are provably its own; else they are told."""
+    run = grading(BEGIN + LEAVES)
+    launch = run.launch()
+    until(lambda: "ready" in launch.output.text(), "it has made them")
+    shm, msg, sem, never_used, name, queue, _ = launch.output.text().split()
+    try:
+        said = "\n".join(run.close())
+        gone = [f"shared memory {shm} of", f"a message queue {msg} of", f"semaphores {sem} of"]
+        gone += [f"/dev/shm/{name},", f"/tmp/{name},", f"/var/tmp/{name},", f"/dev/shm/{name}-mapped,"]
+        gone += [f"the message queue /{name},"] if int(queue) >= 0 else []
+        for words in gone:
+            assert re.search(rf"^{re.escape(words)}.* has been removed$", said, re.M), (words, said)
+        assert re.search(rf"^a message queue {never_used} of .*`ipcrm -q {never_used}`", said, re.M)
+        left = [row[1] for kind in ("shm", "msg", "sem") for row in map(str.split, Proc().lines("sysvipc", kind))]
+        assert not {shm, sem} & {*left}
+        assert not list(Path("/dev/shm").glob(f"*{name}*")) + list(Path("/var/tmp").glob(name))
+    finally:
+        LIBC.msgctl(int(never_used), 0, None)
+
+
+# Names in /proc
+
+
+def test_names_in_proc(tmp_path):
+    """A name may hold what looks like an end of line, or like a line: nothing is read from it."""
+    folder = tmp_path / "7" / "task" / "7"
+    folder.mkdir(parents=True)
+    status = "Name:\ta\x1cSigCgt:\tff\nState:\tS (sleeping)\nSigCgt:\t0000000000000000\n"
+    for place in (folder, tmp_path / "7"):
+        (place / "status").write_text(status.replace("SigCgt:\tff", "State:") if place == folder else status)
+    assert not Proc(tmp_path).catches(7, 1)
+    assert Proc(tmp_path).task(7, 7).state == "S"
+    table = "Num RefCount Protocol Flags Type St Inode Path\n"
+    row = "00000000ced2cbc1: 00000003 00000000 00000000 0001 03 "
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "unix").write_text(f"{table}{row} 1058 @a\nb c\n\n1: 2 3 4 5 6 x y\n{row}    17\n")
+    assert Proc(tmp_path).unix_sockets() == {1058, 17}
+
+
+def test_a_name_of_our_own():
+    """The same of a socket that is there."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(f"\0{os.getpid()}\na b\n\n1: 2 3 4 5 6 x\x85y")
+        assert os.fstat(sock.fileno()).st_ino in Proc().unix_sockets()
+
+
+def test_no_port_is_free(grading, monkeypatch):
+    """Where no port is to be had that is said, and whose fault it is."""
+    run = grading(BEGIN + "held = [os.dup(0) for _ in range(50)]\nprint('ready', flush=True)\ntime.sleep(1000)\n")
+    monkeypatch.setattr(grading_module, "PORTS_TRIED", 10)
+    with monkeypatch.context() as patch, pytest.raises(CannotGrade, match=r"no port of 127\.0\.0\.1 is free"):
+        patch.setattr(socket.socket, "bind", lambda *_: (_ for _ in ()).throw(OSError()))
+        run.start()
+    launch = run.launch()
+    until(lambda: "ready" in launch.output.text(), "its start")
+    monkeypatch.setattr(socket.socket, "bind", lambda *_: (_ for _ in ()).throw(OSError()))
+    with pytest.raises(Finding, match="none is free; this one has"):
+        run.start()
