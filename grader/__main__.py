@@ -28,6 +28,7 @@ from grader.record import Check, Result
 from grader.report import advice, board, classroom, files, github, gradescope, records, text
 from grader.run import now, opened, run, undisturbed
 from grader.walls import Walls, choice
+from grader.words import plural
 
 #: Option -> the module in grader/report whose `render` writes it, and what it is.
 FORMATS = {
@@ -191,7 +192,10 @@ def grade_all(options: argparse.Namespace, results: list[Result], walls: Walls) 
     for result in missing:
         result.when, result.error = result.when or now(), "the run was interrupted before this step"
     if missing:
-        print(f"interrupted: {len(missing)} steps were not graded", file=sys.stderr)
+        print(
+            f"interrupted: {plural(len(missing), 'step')} {'was' if len(missing) == 1 else 'were'} not graded",
+            file=sys.stderr,
+        )
 
 
 def leave_out_empty(results: list[Result]) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from grader.kernel import ESTABLISHED, SYN_RECV, NetlinkSockets, ProcSockets, Socket
 from grader.reply import Kept, Malformed, Reply, ReplyReader, excerpt
+from grader.words import plural
 
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
 AT_ONCE = 1 << 20  # bytes that one client takes before the others have their turn
@@ -140,7 +141,7 @@ class Client:
         self.push()
         if self.outbox and not self.held_back:
             self.held_back = True
-            self.write("sending", f"{len(self.outbox)} bytes of it are not taken yet")
+            self.write("sending", f"{plural(len(self.outbox), 'byte')} of it not taken yet")
 
     def note_heads(self, data: bytes) -> None:
         """Enter it when a head is whole, that is when its blank line has been sent."""
@@ -282,7 +283,7 @@ class Client:
             self.stop_at, self.reading = None, False
         self.first_bytes = (self.first_bytes + data)[:4096]
         if data:
-            self.write("received", f"{self.received} bytes so far")
+            self.write("received", f"{plural(self.received, 'byte')} so far")
         known = len(self.replies)
         try:
             if not self.malformed:
@@ -291,7 +292,7 @@ class Client:
             self.malformed = str(error)
             self.write("malformed", self.malformed)
         for reply in self.replies[known:]:
-            self.write("replied", f"{reply.status}, {len(reply.body)} bytes of body")
+            self.write("replied", f"{reply.status}, {plural(len(reply.body), 'byte')} of body")
         if not data:
             self.end("end of stream")
         elif why := self.too_much():

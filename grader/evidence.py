@@ -12,6 +12,7 @@ from grader.launch import Launch
 from grader.proof import Look, socket_inode
 from grader.sights import NO_DESCRIPTOR
 from grader.timers import ACCEPT, FOREVER, RECEIVE, SEND, timeout_of
+from grader.words import plural
 
 ALIKE = 3  # so many lines that differ only in who is meant are shown; of more, the first and a count
 MOST_LINES = 12
@@ -32,8 +33,8 @@ class Names:
             row = client.row(launch.sockets)
             if row and row.inode:
                 self.clients[row.inode] = client
-                unread = f"{row.unread} bytes of it unread" if row.unread else "nothing unread"
-                stuck = f", {row.unsent} bytes not yet taken by the client" if row.unsent else ""
+                unread = f"{plural(row.unread, 'byte')} of it unread" if row.unread else "nothing unread"
+                stuck = f", {plural(row.unsent, 'byte')} not yet taken by the client" if row.unsent else ""
                 self.sockets[row.inode] = f"{client.name}'s socket, {client.deeds()}; {unread}{stuck}"
 
     def of(self, target: str) -> str:
@@ -284,7 +285,7 @@ def state_of(client: Client, launch: Launch) -> str:
     if row and row.inode == 0 and row.state == ESTABLISHED:
         side = "; nobody has accepted it"
     elif row and row.unread:
-        side = f"; the server has not read {row.unread} bytes of what it sent"
+        side = f"; the server has not read {plural(row.unread, 'byte')} of what it sent"
     elif row and not client.outbox and asks(client):
         side = "; the server has read all that it sent"
     return f"{got}, and the connection stays open{side}"

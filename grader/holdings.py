@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from grader.kernel import ESTABLISHED, Task, Watch
 from grader.sights import NO_DESCRIPTOR
+from grader.words import plural
 
 if TYPE_CHECKING:
     from grader.client import Client
@@ -106,5 +107,5 @@ def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
         ):
             return f"an epoll watches {client.name}'s socket for {event_words(events)}, with nothing to send to it"
         if not resting and row.unread and facts.prover.at_rest:
-            return f"{client.name}'s socket, {row.unread} bytes unread, is {holder_of(facts, client)}"
+            return f"{client.name}'s socket, {plural(row.unread, 'byte')} unread, is {holder_of(facts, client)}"
     return ""

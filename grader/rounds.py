@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from grader.kernel import TICK, Proc, Task
+from grader.words import plural
 
 TURNS = 2000
 SPIN = 5.0  # seconds of CPU time
@@ -168,8 +169,9 @@ class Rounds:
             return ""
         turns = max(self.tasks[key].voluntary - self.first[key] for key in tired)
         cpu = sum(self.use(key).cpu for key in self.tasks if key in self.first_spent)
+        rounds = plural(turns, "turn") if turns else "without a pause"
         return (
-            f"the server kept going round ({turns} turns, {cpu:.1f} s of CPU time){self.on_its_clock} "
+            f"the server kept going round ({rounds}, {cpu:.1f} s of CPU time){self.on_its_clock} "
             "and nothing changed: no socket, descriptor, process or thread"
         )
 

@@ -9,6 +9,7 @@ from grader.launch import Launch
 from grader.proof import Prover, socket_inode
 from grader.record import Story
 from grader.sights import Doing
+from grader.words import plural
 
 FIRST, LAST = 12, 4  # clients: with more of them, these and those that a finding is about
 
@@ -81,7 +82,7 @@ def sights_of(server: Told) -> list[tuple[float, list[str]]]:
             thread = f", thread {doing.tid}" if len(threads[doing.pid]) > 1 else ""
             lines.append(f"{role}{thread}: {in_words(doing, owners)}")
         if sight.others:
-            lines.append(f"others: {sight.others} more threads, not told of")
+            lines.append(f"others: {plural(sight.others, 'more thread')}, not told of")
         found.append((sight.first, lines or ["the server: no process of it is left"]))
         if sight.last > sight.first:
             found.append((sight.last, found[-1][1]))

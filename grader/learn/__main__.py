@@ -1,4 +1,7 @@
-"""`python -m grader.learn COMMAND [STEP ...]`: what helps a learner along. `tox` has each command as an environment."""
+"""`python -m grader.learn COMMAND [STEP ...]`: what helps a learner along. `tox` has each command as an environment.
+
+Whoever is told of a command is told of `./toxw -e COMMAND`, which is what he has typed.
+"""
 
 import argparse
 import signal
@@ -9,6 +12,8 @@ from grader import start
 if __name__ == "__main__":
     start.start_afresh("grader.learn")
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,28 +21,88 @@ from grader import bad_patience
 from grader.finding import CannotGrade
 from grader.grading import step_named
 from grader.learn import compare, hints, home, progress, watch
+from grader.report.text import in_a_line
+
+
+@dataclass(frozen=True)
+class Command:
+    """show: does it, and returns the exit status. what: a sentence. example: what stands after `./toxw -e NAME`."""
+
+    show: Callable[[argparse.Namespace], int]
+    what: str
+    example: str = " -- 05"
+
 
 COMMANDS = {
-    "progress": (progress.show, "where you are in the eight steps"),
-    "hint": (
+    "progress": Command(progress.show, "where you are in the eight steps", ""),
+    "hint": Command(
         hints.show,
-        "a hint for the next TODO, or for what failed first; 2 or 3 after the step: a later one",
+        "a hint for the next TODO, or for what failed first; 2 or 3 after the step: a plainer one",
     ),
-    "watch": (watch.show, "grade a step again each time you save a file of it"),
-    "compare": (
+    "watch": Command(watch.show, "grade a step again each time you save a file of it"),
+    "compare": Command(
         compare.show,
         "your server and ours: the difference, both graded, both pictures, requests a second",
     ),
-    "reset": (home.reset, "make server.py the skeleton again, if git holds what is in it"),
-    "run": (home.run, "run your server and open its address; what stands after the step goes to server.py"),
+    "reset": Command(home.reset, "make server.py the skeleton again, if git holds what is in it"),
+    "run": Command(home.run, "run your server and open its address; what stands after the step goes to server.py"),
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as all of our commands do; `--help` has the rest."""
+    """Says what is wrong in one line, with a command that is right; `--help` has the rest."""
+
+    example = "progress"
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; `{self.prog} --help` says more\n")
+        self.exit(2, f"{in_a_line(message)}; it goes like this: `./toxw -e {self.example}`\n")
+
+
+def number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return int(text)
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    found = Parser(prog="./toxw -e", allow_abbrev=False)
+    commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        one: Parser = commands.add_parser(
+            name, prog=f"./toxw -e {name} --", help=command.what, description=command.what, add_help=name != "run"
+        )
+        one.set_defaults(parser=one)
+        one.example = f"{name}{command.example}"
+        one.add_argument("--kept", type=Path, default=Path(".tox"), help=argparse.SUPPRESS)
+        if name != "progress":
+            one.add_argument("step", nargs="?", default="", help="01 to 08")
+        if name == "hint":
+            one.add_argument("number", nargs="?", type=number, default=1, help="1, 2 or 3")
+            one.add_argument("--todo", type=number, metavar="N", help="of this TODO, whatever is written or fails")
+        if name == "compare":
+            one.add_argument("--anyway", action="store_true", help="show our solution, whatever yours has")
+        if name == "run":
+            one.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
+    options, unknown = found.parse_known_args(argv)
+    if unknown:
+        options.parser.error(f"{' '.join(unknown)} is more than it takes")
+    return options
+
+
+def obey(options: argparse.Namespace) -> int:
+    """Do what was asked for. Raises CannotGrade with a line that says what to do."""
+    command = COMMANDS[options.command]
+    like = f"`./toxw -e {options.command}{command.example}`"
+    if why := bad_patience():
+        raise CannotGrade(why)
+    if options.command != "progress":
+        if not options.step:
+            raise CannotGrade(f"which step? It goes like this: {like}")
+        try:
+            options.step = step_named(options.step)
+        except CannotGrade as error:
+            raise CannotGrade(f"{error}: {like}") from None
+    return command.show(options)
 
 
 def main() -> int:
@@ -45,26 +110,18 @@ def main() -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
     start.end_with_parent()
-    parser = Parser(prog="python -m grader.learn", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (_, what) in COMMANDS.items():
-        command = commands.add_parser(name, help=what, description=what, add_help=name != "run")
-        command.add_argument("--kept", type=Path, default=Path(".tox"), help=argparse.SUPPRESS)
-        if name != "progress":
-            command.add_argument("step", help="01 to 08")
-        if name == "hint":
-            command.add_argument("number", nargs="?", type=int, default=1, help="1, 2 or 3")
-        if name == "run":
-            command.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
-    options = parser.parse_args()
+    options = arguments()
     try:
-        if why := bad_patience():
-            raise CannotGrade(why)
-        if options.command != "progress":
-            options.step = step_named(options.step)
-        return COMMANDS[options.command][0](options)
+        return obey(options)
     except CannotGrade as error:
-        print(error, file=sys.stderr)
+        print(in_a_line(str(error)), file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who reads has left, as `head` does
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        path = home.shown(Path(str(error.filename))) if error.filename else options.command
+        print(in_a_line(f"{path}: {error.strerror or error}; nothing was done"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print()

@@ -9,13 +9,14 @@ import http.client
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from rich.syntax import Syntax
 
-from grader.finding import Finding
+from grader.finding import CannotGrade, Finding
 from grader.grading import REPOSITORY
-from grader.learn import home
-from grader.record import Result
+from grader.learn import home, progress
+from grader.record import FULL, Result
 from grader.report import board, page
 from grader.report.files import write_whole
 from grader.report.text import printable
@@ -65,8 +66,37 @@ def rate(address: tuple[str, int], clients: int) -> float:
     return done / (time.monotonic() - began)
 
 
+def not_yet(kept: Path, step: str) -> str:
+    """Why our solution would be told too early, in a few words; "" if it would not."""
+    if home.source(step) == home.skeleton(step):
+        return "yours is not begun"
+    if todo := home.open_todo(step):
+        return f"yours still has {todo.split(':')[0]}"
+    result = progress.last(kept, step)
+    if result is None or progress.changed(result, step):
+        return f"yours, as it is now, has not been graded: `./toxw -e step{step[:2]}`"
+    return f"yours has {result['score']} of {FULL} points" if result["score"] < FULL else ""
+
+
+def agreed(options: argparse.Namespace) -> bool:
+    """Whether our solution may be shown: it is a reader's to say, where there is one. Raises CannotGrade if not."""
+    why = not_yet(options.kept, options.step)
+    if not why or options.anyway:
+        return True
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        shows = f"`./toxw -e compare -- {options.step[:2]} --anyway`"
+        raise CannotGrade(f"this shows our solution, and {why}; {shows} shows it all the same")
+    try:
+        said = input(f"This shows our solution, and {why}. Show it all the same? [y/N] ")
+    except EOFError:
+        said = ""
+    return said.strip().lower() in ("y", "yes")
+
+
 def show(options: argparse.Namespace) -> int:
     step = options.step
+    if not agreed(options):
+        return 0
     diff = difference(step)
     if diff and board.wanted():
         board.console().print(Syntax(diff, "diff", background_color="default", word_wrap=True))

@@ -29,11 +29,13 @@ def solution(step: str) -> Path:
 
 def source(step: str) -> str:
     """The learner's file. Raises CannotGrade with what to do if there is none."""
+    path = shown(script(step))
     try:
         return script(step).read_text("utf-8", "replace")
-    except OSError:
-        path = shown(script(step))
+    except FileNotFoundError:
         raise CannotGrade(f"{path} is not there; `./toxw -e reset -- {step[:2]}` puts the skeleton there") from None
+    except OSError as error:
+        raise CannotGrade(f"{path} cannot be read: {error.strerror}") from None
 
 
 def shown(path: Path) -> str:
@@ -50,9 +52,20 @@ def open_todo(step: str) -> str:
     return min(found, key=lambda match: int(match[1]))[0] if found else ""
 
 
+def number_of(todo: str) -> int:
+    """Of "TODO n: ..."."""
+    return int(todo.split()[1].rstrip(":"))
+
+
+def task(step: str, number: int) -> str:
+    """A TODO as the skeleton has it, whether it is written or not."""
+    return next(str(todo) for todo, n in TODO.findall(skeleton(step)) if int(n) == number)
+
+
 def reset(options: argparse.Namespace) -> int:
     path, text = script(options.step), skeleton(options.step)
-    if path.exists():
+    there = path.exists()
+    if there:
         if path.read_bytes() == text.encode():
             print(f"{shown(path)} is the skeleton already")
             return 0
@@ -60,14 +73,23 @@ def reset(options: argparse.Namespace) -> int:
             keep = f"`git add {shown(path)} && git commit -m 'Step {options.step[:2]}'` keeps it"
             raise CannotGrade(f"{shown(path)} has changes that git does not hold, so nothing was done; {keep}")
     write_whole(path, text)
-    back = f"`git checkout HEAD -- {shown(path)}` brings it back" if held_before(path) else "git holds no other"
-    print(f"{shown(path)} is the skeleton again; what was there is in git: {back}")
+    said = "is the skeleton again" if there else "was not there, and is the skeleton now"
+    committed = in_git(path)
+    if committed is not None and committed != text.encode():
+        said += f"; `git checkout HEAD -- {shown(path)}` brings back what git holds"
+    elif not there:
+        said += "; git holds no other"
+    print(f"{shown(path)} {said}")
     return 0
 
 
-def held_before(path: Path) -> bool:
-    shows = ["git", "-C", str(path.parent), "cat-file", "-e", f"HEAD:./{path.name}"]
-    return subprocess.run(shows, capture_output=True).returncode == 0
+def in_git(path: Path) -> bytes | None:
+    """The file as it was committed last; None if it was not, or if there is no git."""
+    try:
+        shows = ["git", "-C", str(path.parent), "cat-file", "blob", f"HEAD:./{path.name}"]
+        return subprocess.run(shows, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def run(options: argparse.Namespace) -> int:

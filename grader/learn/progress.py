@@ -12,6 +12,7 @@ from typing import Any
 from grader import STEPS
 from grader.learn import home
 from grader.record import FULL
+from grader.words import plural
 
 
 def last(kept: Path, step: str) -> dict[str, Any] | None:
@@ -28,9 +29,10 @@ def changed(result: dict[str, Any], step: str) -> bool:
     return not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != result.get("sha256")
 
 
-def failed(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checks with points that failed, as they stand in the rubric."""
-    return [check for check in result["checks"] if check["outcome"] == "failed" and not check["stretch"]]
+def failed(result: dict[str, Any], stretch: bool = False) -> list[dict[str, Any]]:
+    """The checks with points that failed, as they stand in the rubric; then, if asked for, the stretch ones."""
+    wrong = [check for check in result["checks"] if check["outcome"] == "failed" and (stretch or not check["stretch"])]
+    return sorted(wrong, key=lambda check: bool(check["stretch"]))
 
 
 def line(kept: Path, step: str) -> tuple[str, str]:
@@ -47,7 +49,7 @@ def line(kept: Path, step: str) -> tuple[str, str]:
     if changed(result, step):
         return points, f"changed since; {todo or f'`./toxw -e step{step[:2]}` grades it'}"
     wrong = failed(result)
-    return points, todo or (f"{len(wrong)} checks failed, the first: {wrong[0]['name']}" if wrong else "done")
+    return points, todo or (f"{plural(len(wrong), 'check')} failed, the first: {wrong[0]['name']}" if wrong else "done")
 
 
 def show(options: argparse.Namespace) -> int:

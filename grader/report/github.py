@@ -13,6 +13,7 @@ from pathlib import Path
 
 from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result
 from grader.report import text
+from grader.words import plural
 
 MOST_ANNOTATIONS = 10  # of a level, a step of a workflow
 LONGEST = 4000  # characters of a message; the runner cuts at 4096
@@ -72,7 +73,10 @@ def annotations(results: list[Result]) -> list[str]:
     found += [f"::error::{escaped(text.printable(f'{r.step}: {r.error}'))}" for r in results if r.error]
     if len(found) > MOST_ANNOTATIONS:
         rest = len(found) - MOST_ANNOTATIONS + 1
-        found = [*found[: MOST_ANNOTATIONS - 1], f"::error::{rest} more checks failed; the summary of the job has them"]
+        found = [
+            *found[: MOST_ANNOTATIONS - 1],
+            f"::error::{plural(rest, 'more check')} failed; the summary of the job has them",
+        ]
     return found + [not_judged(result) for result in results if not_judged(result)]
 
 

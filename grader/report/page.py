@@ -15,6 +15,7 @@ from grader.finding import Finding
 from grader.record import FAILED, FULL, NOT_JUDGED, NOT_RUN, NOT_STARTED, PASSED, Check, Result, Story
 from grader.report.picture import MARKS, SPANS, picture, shortened
 from grader.report.text import printable
+from grader.words import plural
 
 MOST_TEXT = 4000  # characters of one piece of text
 MOST_LINES = 8  # of what the server printed
@@ -52,7 +53,7 @@ def finding_rows(finding: Finding) -> list[tuple[str, str, list[str]]]:
 def last_lines(printed: str) -> list[str]:
     lines = [shortened(line, 200) for line in printed.rstrip().splitlines()]
     left = len(lines) - MOST_LINES
-    return [f"[... {left} lines before these]", *lines[-MOST_LINES:]] if left > 0 else lines
+    return [f"[... {plural(left, 'line')} before these]", *lines[-MOST_LINES:]] if left > 0 else lines
 
 
 def wanting(result: Result) -> list[tuple[str, list[Check]]]:
@@ -99,7 +100,7 @@ def counted(result: Result) -> str:
     """`31 of 33 checks passed, 1 failed, 1 was not run`; stretch checks are told apart."""
     graded = [check for check in result.checks if not check.stretch]
     stretch = [check for check in result.checks if check.stretch and check.outcome != NOT_RUN]
-    parts = [f"{sum(check.outcome == PASSED for check in graded)} of {len(graded)} checks passed"]
+    parts = [f"{sum(check.outcome == PASSED for check in graded)} of {plural(len(graded), 'check')} passed"]
     for outcome in (FAILED, NOT_STARTED, NOT_RUN, NOT_JUDGED):
         if count := sum(check.outcome == outcome for check in graded):
             parts.append(f"{count} {outcome}")

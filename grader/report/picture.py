@@ -5,6 +5,7 @@ from itertools import groupby
 
 from grader.record import Story
 from grader.report.axis import Axis, duration
+from grader.words import plural
 
 #: Kind of a span -> its letter and what it means. The order is that of the key on the page.
 SPANS = {
@@ -225,7 +226,7 @@ def fewer(told: list[tuple[str, str]], most: int = MOST_TOLD) -> list[tuple[str,
     if len(told) <= most:
         return told
     half = most // 2
-    return [*told[:half], ("", f"({len(told) - 2 * half} more lines)"), *told[-half:]]
+    return [*told[:half], ("", f"({plural(len(told) - 2 * half, 'more line')})"), *told[-half:]]
 
 
 def lanes_of(story: Story, axis: Axis) -> list[Row]:
@@ -247,7 +248,7 @@ def lanes_of(story: Story, axis: Axis) -> list[Row]:
         row.spans = segments(joined(runs[name]), axis)
     lanes = list(rows.values())
     if len(lanes) > MOST_LANES:
-        lanes = [*lanes[:MOST_LANES], Row(f"{len(lanes) - MOST_LANES} more threads, not shown")]
+        lanes = [*lanes[:MOST_LANES], Row(f"{plural(len(lanes) - MOST_LANES, 'more thread')}, not shown")]
     return lanes
 
 

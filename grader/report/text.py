@@ -18,6 +18,7 @@ from grader.record import (
     Check,
     Result,
 )
+from grader.words import plural
 
 MOST_OTHERS = 4  # lines for what failed beside the first
 MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT_JUDGED: "?"}
@@ -55,7 +56,7 @@ def last_lines(printed: str, most: int = 6, longest: int = 160) -> list[str]:
     """The end of what a server printed; what is left out is said."""
     lines = printable(printed).rstrip().splitlines()
     cut = [line if len(line) <= longest else f"{line[:longest]} [... {len(line)} characters]" for line in lines[-most:]]
-    return [f"[... {len(lines) - most} lines before]", *cut] if len(lines) > most else cut
+    return [f"[... {plural(len(lines) - most, 'line')} before]", *cut] if len(lines) > most else cut
 
 
 def failure(finding: Finding) -> str:
@@ -108,16 +109,11 @@ def score(result: Result) -> str:
     """What was earned. A run that was ended before its end, or a part, has no points."""
     if result.interrupted:
         played = sum(check.reason != ENDED_BEFORE for check in result.checks)
-        return f"ended in mid-run, after {played} of {counted(len(result.checks), 'check')}: no points are told"
+        return f"ended in mid-run, after {played} of {plural(len(result.checks), 'check')}: no points are told"
     if result.part:
         passed = sum(check.outcome == PASSED for check in result.selected)
-        return f"{passed} of {counted(len(result.selected), 'check')} passed of this part, {result.part}"
+        return f"{passed} of {plural(len(result.selected), 'check')} passed of this part, {result.part}"
     return f"{result.score} of {FULL} points{stretch_words(result)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 check`, `2 checks`: for nouns whose plural takes an s."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def others(failed: list[Check]) -> list[tuple[str, str]]:
@@ -172,11 +168,11 @@ def why_not_run(check: Check) -> str:
 
 
 def checks_were(count: int) -> str:
-    return f"{counted(count, 'check')} {'was' if count == 1 else 'were'}"
+    return f"{plural(count, 'check')} {'was' if count == 1 else 'were'}"
 
 
 def stretch_words(result: Result) -> str:
     stretch = [check for check in result.checks if check.stretch and check.outcome != NOT_RUN]
     if not stretch:
         return ""
-    return f", and {sum(check.outcome == PASSED for check in stretch)} of {len(stretch)} stretch checks"
+    return f", and {sum(check.outcome == PASSED for check in stretch)} of {plural(len(stretch), 'stretch check')}"

@@ -7,6 +7,7 @@ import signal
 from grader.client import request
 from grader.grading import Grading
 from grader.subject import Server
+from grader.words import plural
 from tests.checks import clients, life, long, model, questions
 
 
@@ -73,7 +74,7 @@ def ten_thousand(grading: Grading, count: int = 10_000) -> None:
         server.must(
             lambda: server.client_descriptors() >= count,
             f"{count} connections held",
-            saw=lambda: f"{server.client_descriptors()} connections held",
+            saw=lambda: f"{plural(server.client_descriptors(), 'connection')} held",
             look_at="how many descriptors may a process have, and who may ask for more?",
         )
         server.serves(server.ask("/small.bin"), "/small.bin")

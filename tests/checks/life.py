@@ -10,7 +10,8 @@ from grader.grading import Grading
 from grader.kernel import TIME_WAIT
 from grader.subject import Server
 from grader.turns import turn
-from tests.checks import clients, questions, ways
+from grader.words import plural
+from tests.checks import questions, ways
 
 
 def answers(grading: Grading) -> None:
@@ -101,7 +102,7 @@ def survivors(server: Server) -> str:
     if living == {server.main}:
         return "the main process is still there"
     main = "the main one among them" if server.main in living else "and the main one has ended"
-    return f"{clients.plural(len(living), 'process')} still there, {main}"
+    return f"{plural(len(living), 'process')} still there, {main}"
 
 
 def all_kinds(server: Server) -> None:

@@ -9,6 +9,7 @@ from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.questions import Questions
 from grader.subject import Server
+from grader.words import plural
 from tests.checks import clients, framing, questions
 from tests.checks.session import Session, get
 
@@ -358,7 +359,7 @@ def full_with_others(server: Server, target: str, room: int) -> None:
     streams = {f"the last with {what}": [page * (room + by) + end for by in range(-1, 3)] for what, end in last.items()}
     streams["the last 1,200 for what is not there"] = [page * (room - 2) + request("/nope.txt") * 1200]
     for what, sent in streams.items():
-        crowd_of = clients.plural(len(sent), "client")
+        crowd_of = plural(len(sent), "client")
         told = f"{crowd_of} sent so many that there is room for no more answers, {what}; then another came"
         server.did(told, again=True)
         crowd = [server.client(window=clients.TINY) for _ in sent]

@@ -11,6 +11,7 @@ from grader.client import Client, request
 from grader.kernel import Task
 from grader.subject import Server
 from grader.timers import FOREVER, TIMEOUTS, timeout_of
+from grader.words import plural
 from tests.checks import clients, questions, ways
 
 MANY_WAKES = 50  # a second; a few are no use of CPU
@@ -89,7 +90,7 @@ def one_thread(server: Server) -> None:
 def one_process(server: Server, costs: str = "one_thread") -> None:
     if len(server.living()) > 1:
         look_at = "which call makes the second process, and what for?"
-        server.fail("one process", clients.plural(len(server.living()), "process"), look_at=look_at, costs=costs)
+        server.fail("one process", plural(len(server.living()), "process"), look_at=look_at, costs=costs)
 
 
 def one_at_a_time(server: Server) -> None:
@@ -222,7 +223,7 @@ def own_threads(server: Server, count: int = 50) -> None:
     server.must(
         lambda: len(server.tasks()) >= count,
         f"a thread for each of {count} stalled clients",
-        saw=lambda: f"{clients.plural(len(server.tasks()) - 1, 'thread')} besides the main one",
+        saw=lambda: f"{plural(len(server.tasks()) - 1, 'thread')} besides the main one",
         look_at={
             "threads besides": "how many threads may there be at a time, and who reads from the next client?",
             "": "which thread reads from the second client while the first one stalls?",
@@ -239,7 +240,7 @@ def one_os_thread(server: Server, count: int = 100) -> None:
     if len(server.tasks()) > before + HELPERS:
         server.fail(
             "the number of threads does not grow with clients",
-            f"{before} threads before, {len(server.tasks())} now",
+            f"{plural(before, 'thread')} before, {len(server.tasks())} now",
             look_at="who runs the code for a client: a greenlet, or a thread?",
         )
 
@@ -541,7 +542,7 @@ def rest_line(server: Server) -> tuple[str, str]:
         return "idle_after_resets", "after resets"
     if not server.clients:
         return "idle", "with no client"
-    return "idle", f"with {clients.plural(len(server.clients), 'client')} and no traffic"
+    return "idle", f"with {plural(len(server.clients), 'client')} and no traffic"
 
 
 def idle(server: Server, count: int) -> None:

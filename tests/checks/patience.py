@@ -12,6 +12,7 @@ from grader.finding import CannotGrade, Finding
 from grader.grading import Grading
 from grader.subject import Server
 from grader.timers import running
+from grader.words import plural
 from tests.checks import census, clients, long, model, questions
 
 Scene = Callable[..., None]
@@ -383,7 +384,7 @@ def nothing_left(server: Server, given_up: list[Client]) -> None:
     server.must(
         lambda: not left(),
         "no descriptor of a client that was given up, and has left",
-        saw=lambda: f"{clients.plural(len(left()), 'socket')} still open (the first: descriptor {left()[0]})",
+        saw=lambda: f"{plural(len(left()), 'socket')} still open (the first: descriptor {left()[0]})",
         look_at=KEPT,
         costs=LEFT,
     )

@@ -10,6 +10,7 @@ from grader.contract import plausible
 from grader.kernel import ESTABLISHED
 from grader.subject import Server
 from grader.verdicts import Watcher
+from grader.words import plural
 from tests.checks import model, questions
 
 LOOKS = 5  # at a thread that goes round
@@ -64,7 +65,7 @@ def few_threads(server: Server) -> None:
     if (count := len(server.tasks())) > server.threads_before + model.HELPERS:
         server.fail(
             "the number of threads does not grow with clients",
-            f"{server.threads_before} threads before the first client, {count} now",
+            f"{plural(server.threads_before, 'thread')} before the first client, {count} now",
             look_at="who runs the code for a client: a greenlet, or a thread?",
             costs="one_os_thread",
         )
@@ -162,7 +163,7 @@ def a_thread_each(server: Server) -> None:
     if len(server.tasks()) < len(crowd):
         server.fail(
             f"a thread for each of {len(crowd)} clients in service",
-            f"{len(server.tasks())} threads in all",
+            f"{plural(len(server.tasks()), 'thread')} in all",
             look_at="which thread reads from the second client while the first one stalls?",
             costs="own_threads",
         )

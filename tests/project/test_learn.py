@@ -1,5 +1,6 @@
 """What helps a learner along, as a learner uses it: in a copy of the repository with git."""
 
+import hashlib
 import os
 import pty
 import re
@@ -14,11 +15,12 @@ import tools
 from _pytest.mark.expression import Expression
 from tools import REPOSITORY, STEPS, solution
 
+from grader.finding import Finding
 from grader.grading import TODO
 from grader.learn import hints, home, stage, todos
 from grader.learn.skeleton import cut
-from grader.record import Check, Result
-from grader.report import advice
+from grader.record import FAILED, PASSED, Check, Result
+from grader.report import advice, records
 
 pytestmark = pytest.mark.usefixtures("temporary")
 STEP = "01_blocking"
@@ -96,19 +98,48 @@ def test_hints(clone):
     """The first TODO's hints, one at a time, and what comes after the last."""
     assert "hint 1 of 3" in learn(clone, "hint", "01") and "hint -- 01 2" in learn(clone, "hint", "1")
     assert "hint 3 of 3" in learn(clone, "hint", "step01", "3")
-    assert learn(clone, "hint", "01", "4", status=2) == "there are 3 hints for this: 1 to 3\n"
+    assert learn(clone, "hint", "01", "4", status=2) == "there is no hint 4 for this: 1 to 3\n"
+    assert "hint -- 01 3 --todo 5" in learn(clone, "hint", "01", "2", "--todo", "5")
+    assert learn(clone, "hint", "01", "--todo", "7", status=2) == "there is no TODO 7: step 01 has 1 to 6\n"
     mine(clone).write_text(solution(STEP))
     assert "says what fails" in learn(clone, "hint", "01")
+    assert "TODO 2: receive until the head is whole." in learn(clone, "hint", "01", "--todo", "2"), "written, and told"
 
 
 def test_hint_for_a_failure(clone):
-    """Without a TODO left, the hints are about what failed first."""
+    """Without a TODO left, the hints are those of the TODO that what failed first belongs to, a changed file or not."""
     bug = solution(STEP).replace(' or b".." in name.split(b"/")', "").replace(" or not place.startswith(root)", "")
     assert len(bug) < len(solution(STEP)) - 50
     mine(clone).write_text(bug)
     grade(clone)
-    said = learn(clone, "hint", "01")
+    said = learn(clone, "hint", "01", "2")
     assert "outside: Nothing outside the root" in said and "where does the path end up" in said
+    assert "TODO 5: drop the query" in said and "hint 2 of 3: Order matters" in said and "hint -- 01 3" in said
+    mine(clone).write_text(bug + "\n")
+    assert "hint 3 of 3" in learn(clone, "hint", "01", "3") and "was changed since" in learn(clone, "hint", "01")
+
+
+def kept(clone, *checks, step="02_multiprocess"):
+    """As if the learner's file had been graded: checks with their outcomes."""
+    result = Result(step, "steps", sha256=hashlib.sha256(mine(clone, step).read_bytes()).hexdigest(), checks=[*checks])
+    folder = clone / ".tox" / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{step[:2]}.json").write_text(records.render([result]))
+
+
+def test_hint_for_what_is_about_no_todo(clone):
+    """A check that rests on what the skeleton brought: what is known of it; a stretch check after all points: hints."""
+    mine(clone, "02_multiprocess").write_text(solution("02_multiprocess"))
+    finding = Finding("404", "200", look_at="which way?", stood=["main process: running"])
+    bad = Check("outside", "Nothing outside.", 3, outcome=FAILED, finding=finding)
+    kept(clone, bad)
+    assert "hint 1 of 3: which way?" in learn(clone, "hint", "02")
+    assert "git diff HEAD -- steps/02_multiprocess/server.py" in learn(clone, "hint", "02", "3")
+    good = Check("outside", "Nothing outside.", 100, outcome=PASSED)
+    kept(clone, good, Check("none_to_be_had", "It lives.", 0, stretch=True, outcome=FAILED, finding=finding))
+    said = learn(clone, "hint", "02", "2")
+    assert "none_to_be_had: It lives.\nTODO 1: start a child" in said and "hint 2 of 3" in said
+    assert "done" in learn(clone, "progress")
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -134,8 +165,11 @@ def test_reset(clone):
     assert "is the skeleton again" in learn(clone, "reset", "01")
     assert mine(clone).read_text() == home.skeleton(STEP)
     mine(clone).unlink()
-    learn(clone, "reset", "01")
+    assert "was not there, and is the skeleton now; `git checkout HEAD -- " in learn(clone, "reset", "01")
     assert mine(clone).read_text() == home.skeleton(STEP)
+    subprocess.run([*git, "commit", "-qam", "back"], check=True)
+    mine(clone).unlink()
+    assert "is the skeleton now; git holds no other" in learn(clone, "reset", "01")
 
 
 def test_reset_without_git(clone):
@@ -146,10 +180,24 @@ def test_reset_without_git(clone):
     assert mine(clone).read_text() == "mine\n"
 
 
+def test_compare_asks_first(clone):
+    """Our solution is not shown to one who has not got there, unless he says so."""
+    assert "not begun" in learn(clone, "compare", "01", status=2)
+    terminal = Terminal(clone, "-m", "grader.learn", "compare", "01")
+    terminal.until("[y/N] ")
+    terminal.keys("\n")
+    assert terminal.end() == 0 and "@@" not in terminal.shown
+    mine(clone, "02_multiprocess").write_text(solution("02_multiprocess"))
+    kept(clone, Check("answers", "It answers.", 100, outcome=FAILED))
+    assert "0 of 100 points" in learn(clone, "compare", "02", status=2)
+
+
 def test_compare(clone):
     """Both are graded and told side by side, and the page has both."""
     mine(clone).write_text(solution(STEP).replace('"400 Bad Request"', '"402 Oh"'))
-    said = learn(clone, "compare", "01")
+    said = learn(clone, "compare", "01", status=2)
+    assert len(said.splitlines()) == 1 and "has not been graded" in said and "compare -- 01 --anyway" in said
+    said = learn(clone, "compare", "01", "--anyway")
     assert re.search(r'-  .* "402 Oh"', said) and re.search(r'\+  .* "400 Bad Request"', said)
     assert re.search(r"points +98 +100", said) and re.search(r"junk +failed +passed", said)
     assert re.search(r"requests a second, 8 at once +\d+ +\d+", said)
@@ -157,10 +205,44 @@ def test_compare(clone):
     assert 'id="01_blocking-yours"' in page and 'id="01_blocking-ours"' in page
 
 
-@pytest.mark.parametrize("words", [[], ["x"], ["hint"], ["hint", "09"], ["reset", "x"], ["run"], ["hint", "01", "x"]])
+USAGE = (
+    [],
+    ["x"],
+    ["hint"],
+    ["hint", "09"],
+    ["reset", "x"],
+    ["run"],
+    ["hint", "01", "x"],
+    ["watch"],
+    ["compare", "-x"],
+)
+
+
+@pytest.mark.parametrize("words", USAGE)
 def test_bad_arguments(clone, words):
-    """Bad arguments: 2, and one line of why."""
-    assert len(learn(clone, *words, status=2).splitlines()) == 1
+    """Bad arguments: 2, and one line of why, with a command as it is typed."""
+    said = learn(clone, *words, status=2)
+    name = words[0] if words and words[0] != "x" else "progress"
+    assert len(said.splitlines()) == 1 and f"`./toxw -e {name}" in said and "python -m" not in said
+
+
+def test_bad_arguments_of_a_step():
+    """The same of an environment that grades."""
+    run = tools.grade("01", "--nosuch", TOX_ENV_NAME="step01")
+    assert run.status == 2 and len(run.err.splitlines()) == 1 and run.err.startswith("./toxw -e step01: ")
+
+
+def test_unwritable_folder(clone):
+    """What cannot be written is said in a line, and what was graded is told all the same."""
+    mine(clone).write_text("raise SystemExit(3)\n")
+    (clone / ".tox").write_text("in the way")
+    said = grade(clone)
+    assert said.returncode == 1 and "Traceback" not in said.stderr
+    assert ".tox/results/01.json could not be written: Not a directory" in said.stderr
+    mine(clone).unlink()
+    mine(clone).parent.rename(clone / "steps" / "elsewhere")
+    (clone / "steps" / STEP).write_text("in the way")
+    assert learn(clone, "reset", "01", status=2).startswith(f"steps/{STEP}")
 
 
 def test_no_file(clone):
