@@ -231,6 +231,7 @@ class Facts:
             self.turn(0)
 
     def turn(self, seconds: float) -> None:
+        self.launch.sockets.forget()
         hot = list(self.hot)
         self.hot.clear()
         for client in hot:
@@ -254,6 +255,7 @@ class Facts:
 
     def sockets_for_proof(self) -> Sockets | None:
         """The facts for the prover, or None while something of ours is under way."""
+        self.launch.sockets.forget()  # what was read before the threads were looked at proves nothing of them
         unread: dict[int, int] = {}
         full = False
         for door in self.launch.sockets.listeners():

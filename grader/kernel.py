@@ -7,12 +7,14 @@ where netlink is closed to us, by `/proc/net/tcp`, which costs milliseconds and 
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import re
 import signal
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +50,7 @@ SYSCALLS = {
     },
 }.get(platform.machine(), {})  # fmt: skip
 
+SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)  # it is we who lack something, and nothing is absent
 PIDFD_GETFD = 438  # on every architecture
 LIBC = ctypes.CDLL(None, use_errno=True)
 #: A line of /proc/net/unix up to the inode; behind it stands a path, which may hold line ends.
@@ -137,12 +140,18 @@ class Proc:
             LIBC.setfsuid(os.geteuid())
             LIBC.setfsgid(os.getegid())
 
-    def read(self, *names: object) -> str:
+    def data(self, *names: object) -> bytes:
+        """The bytes of a file; none if it cannot be read. Raises OSError if it is we who can open no more files."""
         try:
             with self.asking(), open("/".join((self.root, *map(str, names))), "rb") as file:
-                return file.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
+                return file.read()
+        except OSError as error:
+            if error.errno in SHORT:
+                raise
+            return b""
+
+    def read(self, *names: object) -> str:
+        return self.data(*names).decode("utf-8", "replace")
 
     def lines(self, *names: object) -> list[str]:
         return rows(self.read(*names))
@@ -151,7 +160,9 @@ class Proc:
         try:
             with self.asking():
                 entries = os.listdir("/".join((self.root, *map(str, names))))
-        except OSError:
+        except OSError as error:
+            if error.errno in SHORT:
+                raise
             return []
         return sorted(int(entry) for entry in entries if entry.isdigit())
 
@@ -454,6 +465,9 @@ class Proc:
         return False
 
 
+End = tuple[str, int]  # address and port
+
+
 @dataclass(frozen=True)
 class Socket:
     """A TCP socket: of a connection `unread` bytes wait to be read and `unsent` are not yet
@@ -478,7 +492,17 @@ class NetlinkSockets:
     def __init__(self) -> None:
         self.netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 4)
         self.netlink.settimeout(5)
-        self.listeners()
+        try:
+            self.listeners()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.netlink.close()
+
+    def forget(self) -> None:
+        """Nothing is kept: each question is asked anew."""
 
     def ask(self, family: int, states: int, flags: int, ports: bytes, addresses: bytes) -> bytes:
         diag = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, states)
@@ -541,30 +565,60 @@ class NetlinkSockets:
 
 
 class ProcSockets:
-    """The same facts from /proc/net/tcp and tcp6."""
+    """The same facts from /proc/net/tcp and tcp6, which are read whole: once for all that is asked in a look.
+
+    A table is asked again as long as it took to be read, since more is not to be known of it; `forget` ends that.
+    """
+
+    LINE = (
+        rb"^ *\d+: ([0-9A-F]+):(%b) ([0-9A-F]+):([0-9A-F]{4}) (%b) ([0-9A-F]+):([0-9A-F]+)"
+        rb" [0-9A-F]+:[0-9A-F]+ [0-9A-F]+ +\d+ +\d+ (\d+)"
+    )
 
     def __init__(self, proc: Proc):
         self.proc = proc
+        self.until = -1.0  # seconds by time.monotonic()
+        self.table = b""
+        self.found: dict[bytes, list[tuple[Socket, End]]] = {}  # in this table, by what was looked for
+        self.ends: dict[int, dict[tuple[End, End], Socket]] = {}  # likewise, by the local port
 
-    def rows(self) -> list[tuple[Socket, tuple[str, int]]]:
-        found = []
-        for name in ("tcp", "tcp6"):
-            for line in self.proc.lines("net", name)[1:]:
-                _, local, peer, state, queues, _, _, _, _, inode = line.split()[:10]
-                unsent, unread = (int(size, 16) for size in queues.split(":"))
-                number = int(state, 16)
-                number = SYN_RECV if number == 12 else number
-                if number == LISTEN:
-                    unsent = 1 << 30  # how many may wait is not said here
-                ours = Socket(number, unread, unsent, int(inode), self.address(local))
-                found.append((ours, self.address(peer)))
-        return found
+    def forget(self) -> None:
+        """What is asked from now on is read anew."""
+        self.until = -1.0
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def rows(self, port: bytes = rb"[0-9A-F]{4}", state: bytes = rb"[0-9A-F]{2}") -> list[tuple[Socket, End]]:
+        """The sockets at this port and in this state, in hexadecimal as the table has them, each with its peer."""
+        began = time.monotonic()
+        if began > self.until:
+            self.table = b"".join(self.proc.data("net", name) for name in ("tcp", "tcp6"))
+            self.found.clear()
+            self.ends.clear()
+            self.until = began
+        pattern = self.LINE % (port, state)
+        if pattern not in self.found:
+            self.found[pattern] = [self.row(line.groups()) for line in re.finditer(pattern, self.table, re.MULTILINE)]
+            self.until += 2 * (time.monotonic() - began)
+        return self.found[pattern]
+
+    @classmethod
+    def row(cls, fields: tuple[bytes, ...]) -> tuple[Socket, End]:
+        host, port, peer, peer_port, state, unsent, unread, inode = fields
+        number = int(state, 16)
+        number = SYN_RECV if number == 12 else number
+        most = 1 << 30  # how many may wait is not said here
+        ours = Socket(
+            number, int(unread, 16), most if number == LISTEN else int(unsent, 16), int(inode), cls.address(host, port)
+        )
+        return ours, cls.address(peer, peer_port)
 
     @staticmethod
-    def address(text: str) -> tuple[str, int]:
-        """`0100007F:1ED2`: each 32-bit word in the machine's byte order, the port as written."""
-        host, port = text.split(":")
-        words = [int(host[at : at + 8], 16).to_bytes(4, "little") for at in range(0, len(host), 8)]
+    @functools.lru_cache(1 << 16)
+    def address(host: bytes, port: bytes) -> tuple[str, int]:
+        """`0100007F`, `1ED2`: each 32-bit word in the machine's byte order, the port as written."""
+        words = [int(host[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(host), 8)]
         packed = b"".join(words)
         if packed.startswith(b"\0" * 10 + b"\xff\xff"):
             packed = packed[12:]
@@ -572,19 +626,19 @@ class ProcSockets:
         return socket.inet_ntop(family, packed), int(port, 16)
 
     def connection(self, local: tuple[str, int], peer: tuple[str, int]) -> Socket | None:
-        for ours, theirs in self.rows():
-            if ours.address == local and theirs == peer and ours.state != LISTEN:
-                return ours
-        return None
+        rows = self.rows(b"%04X" % local[1])
+        if local[1] not in self.ends:
+            self.ends[local[1]] = {(ours.address, theirs): ours for ours, theirs in rows if ours.state != LISTEN}
+        return self.ends[local[1]].get((local, peer))
 
     def elsewhere(self, port: int) -> set[int]:
         return {ours.inode for ours, _ in self.rows() if ours.state == LISTEN or ours.address[1] != port}
 
     def connections(self, port: int) -> dict[tuple[str, int], Socket]:
-        return {theirs: ours for ours, theirs in self.rows() if ours.address[1] == port and ours.state != LISTEN}
+        return {theirs: ours for ours, theirs in self.rows(b"%04X" % port) if ours.state != LISTEN}
 
     def listeners(self) -> list[Socket]:
-        return [ours for ours, _ in self.rows() if ours.state == LISTEN]
+        return [ours for ours, _ in self.rows(state=b"0A")]
 
 
 def sockets(proc: Proc) -> NetlinkSockets | ProcSockets:
@@ -592,6 +646,6 @@ def sockets(proc: Proc) -> NetlinkSockets | ProcSockets:
     try:
         return NetlinkSockets()
     except OSError as error:
-        if error.errno == errno.EMFILE:
+        if error.errno in SHORT:
             raise
         return ProcSockets(proc)

@@ -5,7 +5,6 @@ forked or whatever session it fled to, becomes the grader's child, so that nothi
 """
 
 import array
-import ctypes
 import fcntl
 import os
 import resource
@@ -24,17 +23,19 @@ from pathlib import Path
 
 from grader import patience_factor, tracing
 from grader.clock import Clock
-from grader.kernel import Proc, Process, Socket, sockets
+from grader.kernel import LIBC, Proc, Process, Socket, sockets
 from grader.leftovers import Leftovers
+from grader.stale import PREFIX, TOKEN, belongs
 from grader.walls import Program, Walls
 
 PR_SET_CHILD_SUBREAPER = 36
-TOKEN = "EIGHT_SERVERS_RUN"
 DEFAULT_PORT = 7890
 END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
+_families: set[tuple[int, int]] = set()  # pid and start of all that have been seen in a server's family
+_strangers: set[tuple[int, int]] | None = None  # children that were there before us: of the shell that became us, say
 
 
 @contextmanager
@@ -53,11 +54,13 @@ def our_own(command: list[str], pass_fds: tuple[int, ...] = ()) -> Iterator[subp
 
 
 def prepare_grader() -> None:
-    """Once for a run: adopt orphans, lift the soft limit of descriptors, undo inherited ignores.
-
-    A background job's children inherit SIGINT ignored; a server must see it at its default.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    """Once for a run: adopt orphans, lift the soft limit of descriptors, undo inherited ignores."""
+    global _strangers
+    if _strangers is None:
+        reap_orphans()
+        there = (Proc().process(child) for child in orphans())
+        _strangers = {(child.pid, child.started) for child in there if child}
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
@@ -134,6 +137,11 @@ class Output:
         os.eventfd_write(self.bell, 1)
         self.close()
 
+    def abandon(self) -> None:
+        """Nobody has been started that would write."""
+        os.close(self.writer)
+        self.close()
+
     def close(self) -> None:
         """After the family's end: wait for the pipe's last bytes. Every writer is dead, so they do end; unless one was
         handed to somebody else, or could not be ended."""
@@ -173,25 +181,30 @@ class Launch:
         self.source = script.read_bytes()
         self.lines = folder.with_name(f"{folder.name}-lines")  # where its processes say which line they are in
         self.lines.mkdir()
-        self.token = secrets.token_hex(8)
+        self.token = f"{folder.parent.name}/{secrets.token_hex(8)}"
         self.output = Output()
         self.started = time.monotonic()
         self.listener: Socket | None = None
         self.over = False
         self.most = most
         self.multitude = 0  # processes alive when there were more than that
-        hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, and the child would inherit that
         environment = self.environment(folder) | (clock.environment if clock else {})
         shared = (self.lines, clock.path) if clock else (self.lines,)
         program = Program([python, str(script), *arguments], script, folder, environment, self.output.writer, shared)
-        self.body = self.walls.start(program)
+        try:
+            self.body = self.walls.start(program)
+        except BaseException:
+            self.sockets.close()
+            self.output.abandon()
+            raise
         self.popen = self.body.popen
-        signal.signal(signal.SIGHUP, hang_up)
         os.close(self.output.writer)
         _own.add(self.popen.pid)
 
     def environment(self, folder: Path) -> dict[str, str]:
+        """Small and always the same, but for what this interpreter may need to start: ld.so(8) LD_LIBRARY_PATH."""
         return {
+            **{name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
             "TMPDIR": str(folder),
@@ -241,21 +254,28 @@ class Launch:
             members.remove(self.pid)  # it is waited for
         if self.leftovers:
             self.leftovers.pids |= members
+        _families.update((pid, processes[pid].started) for pid in members)
         return {pid: processes[pid] for pid in sorted(members)}
+
+    @cached_property
+    def began(self) -> int:
+        """When the main process began, clock ticks after boot."""
+        main = self.proc.process(self.pid)
+        return main.started if main else 0
 
     @cached_property
     def strangers(self) -> set[tuple[int, int]]:
         """Whoever is older than the main process descends from it never: need not be read again and again."""
-        main = self.proc.process(self.pid)
-        older = self.proc.started_before(main.started) if main else set()
+        older = self.proc.started_before(self.began) if self.began else set()
         return {(pid, inode) for pid, inode in older if pid not in self.body.ours}
 
     def is_orphan(self, process: Process) -> bool:
+        """Whether one that has been adopted came from this server."""
         if self.body.adopter != os.getpid():
             return process.parent == self.body.adopter
-        if process.parent != os.getpid() or process.pid in _own:
+        if process.parent != os.getpid() or process.pid in _own or process.started < self.began:
             return False
-        if _own == {self.popen.pid}:  # it is nobody else's
+        if _own == {self.popen.pid} and is_ours(process):  # it is nobody else's
             return True
         if f"{TOKEN}={self.token}" in self.proc.read(process.pid, "environ").split("\0"):
             return True
@@ -334,6 +354,7 @@ class Launch:
         self.over = True
         _own.discard(self.popen.pid)
         self.output.close()
+        self.sockets.close()
         if self.clock:
             self.clock.close()
         return left
@@ -351,10 +372,28 @@ def said(process: Process) -> str:
 
 
 def orphans() -> list[int]:
-    """Adopted children, dead or alive."""
+    """Adopted children, dead or alive: proc_pid_task_children(5), or by everybody's parent where there is no such."""
     proc = Proc()
-    children = " ".join(proc.read("self", "task", task, "children") for task in proc.numbers("self", "task"))
-    return [int(child) for child in children.split() if int(child) not in _own]
+    tasks = proc.numbers("self", "task")
+    if tasks and os.path.exists(f"{proc.root}/self/task/{tasks[0]}/children"):
+        listed = " ".join(proc.read("self", "task", task, "children") for task in tasks)
+        children = [int(child) for child in listed.split()]
+    else:
+        children = [pid for pid, process in proc.processes().items() if process.parent == os.getpid()]
+    return [child for child in children if child not in _own]
+
+
+def is_ours(process: Process) -> bool:
+    """Whether an adopted child came from a server of ours, and from nobody else.
+
+    Nobody else's is adopted, unless we are the init process of others, or had children before we were the grader,
+    which have children too. Then it has to be known: by the family it was seen in, or by our token.
+    """
+    key = process.pid, process.started
+    if key in (_strangers or ()):
+        return False
+    alone = os.getpid() != 1 and not _strangers
+    return alone or key in _families or belongs(process.pid, PREFIX)
 
 
 def reap_orphans() -> int:
@@ -372,13 +411,13 @@ def reap_orphans() -> int:
 def end_orphans() -> list[str]:
     """After the last server's end: kill what has cut every tie to it but that of descent. Returns who is left."""
     proc, give_up = Proc(), time.monotonic() + END_WITHIN
-    while left := orphans():
-        for child in left:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(child, signal.SIGKILL)
-            tracing.let_go(proc, child)
+    while left := [each for child in orphans() if (each := proc.process(child)) and is_ours(each)]:
+        send(signal.SIGKILL, left)
+        for process in left:
+            tracing.let_go(proc, process.pid)
         reap_orphans()
         if time.monotonic() > give_up:
-            return [said(process) for process in map(proc.process, orphans()) if process]
+            return list(map(said, left))
         time.sleep(0.001)
+    _families.clear()
     return []

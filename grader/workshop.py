@@ -2,9 +2,12 @@
 
 import array
 import ctypes
+import errno
 import fcntl
+import math
 import os
 import re
+import resource
 import stat
 import tempfile
 import time
@@ -12,27 +15,76 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from grader.finding import CannotGrade
 from grader.kernel import LIBC, Proc
+from grader.stale import PREFIX, lock, sweep
 
+ROOM, FILES = 96 << 20, 3000  # bytes, and files: the site, copies of it that change, and those of a submission
 DEEP = 1000  # characters of a path: some hundred folders at most
 GIVE_UP = 120.0  # seconds, after which what is left is left, and said
 FS_IOC_SETFLAGS = 0x40086602  # include/uapi/linux/fs.h, where long has eight bytes: chattr(1)
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 
 
+def temporary_folder() -> str:
+    """Where temporary files go: TMPDIR if it is set. Raises CannotGrade if there is no such folder."""
+    given = next((given for name in ("TMPDIR", "TEMP", "TMP") if (given := os.environ.get(name))), None)
+    try:
+        folder = given if given and tempfile.tempdir is None else tempfile.gettempdir()
+    except FileNotFoundError:
+        raise CannotGrade("no temporary folder can be written to; set TMPDIR to one that can be") from None
+    try:
+        folder = os.path.realpath(folder, strict=True)
+        if not os.path.isdir(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as error:
+        raise no_folder(folder, error) from None
+    return folder
+
+
+def no_folder(folder: str | Path, error: OSError | str) -> CannotGrade:
+    why = error if isinstance(error, str) else error.strerror
+    return CannotGrade(
+        f"the temporary folder {folder} will not do: {why}; set TMPDIR to one with {ROOM >> 20} MiB of room"
+    )
+
+
 class Workshop:
-    """Copies of the submission, document roots, working folders.
+    """Copies of the submission, document roots, working folders. Raises CannotGrade if they cannot be had.
 
     The servers run as we do, and may remove, rename and lock what is in here: so its names cannot be guessed, a
     descriptor tells it from whatever else has its name, and its end asks for nothing of what was.
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="eight-servers-")).resolve()
-        self.count = 0
-        self.file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        parent = temporary_folder()
+        sweep(parent, remove_all)
+        self.count, self.file, self.lock = 0, -1, -1
         self.lasting: dict[Path, tuple[int, int]] = {}  # folders that nobody else is to touch -> device and inode
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+            self.file = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.lock = lock(self.path)
+            self.measure()
+        except OSError as error:
+            self.remove()
+            raise no_folder(parent, error) from None
+        except BaseException:
+            self.remove()
+            raise
         self.keep(self.path)
+
+    def measure(self) -> None:
+        """Raise CannotGrade if there is no room for what a run writes."""
+        there, most = os.fstatvfs(self.file), resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if (free := there.f_bavail * there.f_frsize) < ROOM:
+            raise no_folder(self.path.parent, f"it has {free >> 20} MiB left")
+        if there.f_files and there.f_favail < FILES:
+            raise no_folder(self.path.parent, f"it has room for {there.f_favail} files more")
+        if 0 <= most < ROOM:
+            raise CannotGrade(
+                f"a file may have {most >> 20} MiB here, and grading needs {ROOM >> 20}: `ulimit -f unlimited`"
+            )
 
     def folder(self, name: str) -> Path:
         self.count += 1
@@ -63,13 +115,20 @@ class Workshop:
         places = {self.path, Path(re.sub(r" \(deleted\)$", "", os.readlink(f"/proc/self/fd/{self.file}")))}
         os.close(self.file)
         self.file = -1
-        for place in places:
-            unmount_below(place)
-            try:
-                clear(place, end)
-            except OSError as error:
-                return f"{place} could not be removed: {error.strerror}"
-        return ""
+        why = " ".join(filter(None, (remove_all(place, end) for place in places)))
+        if self.lock >= 0:
+            os.close(self.lock)
+        return why
+
+
+def remove_all(place: Path, end: float = math.inf) -> str:
+    """Remove a tree with what is mounted in it; end: by time.monotonic(). Returns what is left, in words."""
+    unmount_below(place)
+    try:
+        clear(place, end)
+    except OSError as error:
+        return f"{place} could not be removed: {error.strerror}"
+    return ""
 
 
 def identity(path: Path) -> tuple[int, int]:

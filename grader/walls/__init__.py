@@ -6,14 +6,18 @@
 
 import os
 import resource
+import signal
 import subprocess
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grader import tracing
-from grader.kernel import Proc
+from grader.kernel import LIBC, Proc
+
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -109,12 +113,39 @@ class Walls:
         """After the last server's end."""
 
 
+def begin_child(grader: int) -> Callable[[], None]:
+    """What a server's main process does before it is one: no signal is ignored, and it ends when the grader does.
+
+    A background job's children inherit SIGINT ignored, those of nohup SIGHUP; a server must see them at their
+    defaults. PR_SET_PDEATHSIG, prctl(2), follows the thread that has made the process: so it has to be the main one.
+    """
+    ignored = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
+    mortal = threading.current_thread() is threading.main_thread()
+
+    def begin() -> None:
+        for number in ignored:
+            signal.signal(number, signal.SIG_DFL)
+        if mortal:
+            LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            if os.getppid() != grader:  # it has ended meanwhile
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return begin
+
+
 def popen(
     command: list[str], program: Program, stdin: int = subprocess.DEVNULL, **more: Any
 ) -> "subprocess.Popen[bytes]":
     """Start this in a session of its own, with nothing of ours but the program's environment and its output."""
-    output, environment = program.output, program.environment
+    output, environment, begin = program.output, program.environment, begin_child(os.getpid())
     popen: subprocess.Popen[bytes] = subprocess.Popen(
-        command, stdin=stdin, stdout=output, stderr=output, env=environment, start_new_session=True, **more
+        command,
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=begin,
+        **more,
     )
     return popen

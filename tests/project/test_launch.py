@@ -12,7 +12,8 @@ from tools import REPOSITORY, grade, submission, until
 
 from grader.clock import Clock
 from grader.grading import Grading
-from grader.launch import TOKEN, Output, prepare_grader
+from grader.launch import Output, prepare_grader
+from grader.stale import TOKEN
 from grader.workshop import Workshop
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -355,6 +356,7 @@ def test_copies(tmp_path, temporary):
     for _ in range(2):
         launch = run.launch()
         until(lambda launch=launch: launch.status == 0, "its end")
+        launch.end()
         assert launch.output.text() == "['data', 'server.py'] ready\n"
     run.close()
     assert (folder / "server.py").read_text() == "print('another')"
