@@ -54,6 +54,8 @@ class SharedRunner(VirtualEnvRunner):
         self.env_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(self.env_dir / "file.lock"):
             super().setup()
+            # So that `python -m grader` is found without the working folder too (PYTHONSAFEPATH).
+            (self.env_site_package_dir() / "eight_servers.pth").write_text(f"{self.core['tox_root']}\n", "utf-8")
 
 
 @impl

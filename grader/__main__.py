@@ -6,7 +6,7 @@ import sys
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until there is something to be ended with care
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
-from grader import start
+from grader import start, streams
 
 if __name__ == "__main__":
     start.start_afresh("grader")
@@ -26,7 +26,7 @@ from grader.grading import EXAMPLES, SEED
 from grader.learn.stage import Stage
 from grader.record import Check, Result
 from grader.report import advice, board, classroom, files, github, gradescope, records, text
-from grader.run import now, opened, run, undisturbed
+from grader.run import ENDING, now, opened, run, undisturbed
 from grader.walls import Walls, choice
 from grader.words import plural
 
@@ -132,6 +132,7 @@ def why_not(options: argparse.Namespace) -> str:
 
 
 def main() -> int:
+    streams.mend()
     options = arguments()
     if why := why_not(options):
         print(text.in_a_line(why), file=sys.stderr)
@@ -154,12 +155,10 @@ def writable(options: argparse.Namespace) -> list[Path]:
 
 def inside(options: argparse.Namespace, walls: Walls) -> int:
     """Grade, in these walls or in what they are around."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
     start.end_with_parent()
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():
@@ -175,6 +174,10 @@ def inside(options: argparse.Namespace, walls: Walls) -> int:
         with undisturbed():
             say("\n".join(github.annotations(results)))
             written = write("the summary of the job", github.write_summary, results) and written
+    if why := streams.lost():
+        print(
+            f"standard output could not be written: {why}; the exit status and the reports are right", file=sys.stderr
+        )
     return max(result.status for result in results) if written else 2
 
 
@@ -249,11 +252,8 @@ def write(what: str, action: Callable[..., None], *arguments: object) -> bool:
 
 
 def say(words: str) -> None:
-    """Print a line. A reader who has left, as `head` does, keeps no report from being written."""
-    try:
-        print(words, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a line at once."""
+    print(words, flush=True)
 
 
 def shown(path: Path) -> Path:
