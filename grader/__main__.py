@@ -1,5 +1,6 @@
 """`python -m grader 05 [--submission DIR] [--results FILE] [--html FILE] [-k NAME]`: grade a step."""
 
+import os
 import signal
 import sys
 
