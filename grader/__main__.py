@@ -14,7 +14,6 @@ if __name__ == "__main__":
 
 import argparse
 import importlib
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
