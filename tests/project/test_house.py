@@ -555,8 +555,8 @@ def test_what_is_left_elsewhere(grading):
         for words in gone:
             assert re.search(rf"^{re.escape(words)}.* has been removed$", said, re.M), (words, said)
         assert re.search(rf"^a message queue {never_used} of .*`ipcrm -q {never_used}`", said, re.M)
-        left = [row[1] for kind in ("shm", "msg", "sem") for row in map(str.split, Proc().lines("sysvipc", kind))]
-        assert not {shm, sem} & {*left}
+        left = {(kind, row.split()[1]) for kind in ("shm", "msg", "sem") for row in Proc().lines("sysvipc", kind)}
+        assert not {("shm", shm), ("msg", msg), ("sem", sem)} & left
         assert not list(Path("/dev/shm").glob(f"*{name}*")) + list(Path("/var/tmp").glob(name))
     finally:
         LIBC.msgctl(int(never_used), 0, None)
