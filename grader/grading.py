@@ -15,7 +15,7 @@ from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade, Finding
 from grader.intake import receive_one
 from grader.intake.layout import SERVER
-from grader.launch import MOST_PROCESSES, Launch, end_orphans, prepare_grader
+from grader.launch import MOST_PROCESSES, Launch, end_orphans, forgo_privileges, prepare_grader
 from grader.leftovers import Leftovers
 from grader.proof import Rest
 from grader.subject import Server
@@ -43,7 +43,10 @@ class Grading:
         self.workshop = Workshop()
         self.walls.prepare(self.workshop.path)
         self.watch = limits.Watch(self.walls)
-        self.leftovers = Leftovers() if self.walls.name == "none" else None  # behind walls they are the walls' own
+        self.leftovers: Leftovers | None = None  # behind walls they are the walls' own business
+        if self.walls.name == "none":
+            forgo_privileges()
+            self.leftovers = Leftovers()
         self.launches: list[Launch] = []
         self.left: list[str] = []  # what could not be ended or removed, in words
         self.most_processes = MOST_PROCESSES

@@ -28,7 +28,7 @@ from grader.leftovers import Leftovers
 from grader.stale import PREFIX, TOKEN, belongs
 from grader.walls import Program, Walls
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 DEFAULT_PORT = 7890
 END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
@@ -70,6 +70,11 @@ def prepare_grader() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def forgo_privileges() -> None:
+    """No program that a server starts becomes another user's (su, ping), whom we could not end: prctl(2)."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 class Output:
