@@ -74,7 +74,7 @@ def prepare_grader() -> None:
 
 def forgo_privileges() -> None:
     """No program that a server starts becomes another user's (su, ping), whom we could not end: prctl(2)."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 class Output:
