@@ -53,9 +53,10 @@ class User(Walls):
         for folder in program.script.parent.parents:
             if folder.is_relative_to(self.workshop):
                 folder.chmod(0o711)
-        self.give(program.script.parent, program.folder, *program.shared)
+        own = program.script.parent, program.folder, *program.shared
+        self.give(*own)
         command = [*self.drop(), tool("prlimit"), *limits.options(), "--", *program.command]
-        return Owned(popen(command, program, cwd=program.folder), self)
+        return Owned(popen(command, program, cwd=program.folder), self, tuple(map(str, own)))
 
     def drop(self) -> list[str]:
         return uids.as_user(self.uid, tool("setpriv"))
@@ -69,8 +70,10 @@ class User(Walls):
         return found
 
     def belongings(self) -> tuple[int, int]:
+        running = [body for body in self.bodies if isinstance(body, Owned) and body.popen.returncode is None]
+        places = [place for body in running for place in body.places]
         count = size = 0
-        for entry in uids.owned(self.uid, (str(self.workshop), *COMMON), limits.FILES + 1):
+        for entry in uids.owned(self.uid, (*places, *COMMON), limits.FILES + 1):
             with suppress(OSError):
                 count, size = count + 1, size + entry.stat(follow_symlinks=False).st_blocks * 512
         return count, size
@@ -115,8 +118,10 @@ class User(Walls):
 class Owned(Started):
     """A server that is a child of the grader, and all of its user's processes with it."""
 
-    def __init__(self, body: subprocess.Popen[bytes], user: User):
+    def __init__(self, body: subprocess.Popen[bytes], user: User, places: tuple[str, ...]):
+        """places: folders that it may write into."""
         super().__init__(body, user.proc)
+        self.places = places
         self.user = user
 
     def kill(self) -> None:

@@ -1,0 +1,16 @@
+"""Attack: make processes without end (300 here)
+Stopped by: user, bwrap
+Proof: word
+"""
+
+import json
+import os
+import sys
+import time
+
+ARENA = json.loads(sys.argv[1])
+for _ in range(300):
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+print("done", flush=True)
