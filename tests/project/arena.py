@@ -11,6 +11,8 @@ A file of `hostile/` says in its docstring what it attacks, which walls stop it,
     port     nobody outside can listen at the port that it has taken
     name     nobody outside can have the abstract socket that it has taken
 
+One that only root can do where nothing stops it says `Needs: root`.
+
     python tests/project/arena.py WALL [NAME ...]     try these attacks, or all, behind a wall
     python tests/project/arena.py table               write what walls stop into GRADING.md
 
@@ -67,6 +69,10 @@ class Attack:
 
     def note(self, key: str) -> str:
         return re.search(rf"^(?:\"\"\")?{key}: (.*)", self.path.read_text("utf-8"), re.M)[1]
+
+    @property
+    def needs_root(self) -> bool:
+        return "\nNeeds: root\n" in self.path.read_text("utf-8")
 
     @property
     def stopped_by(self) -> set[str]:
@@ -375,6 +381,8 @@ def main() -> None:
     if what == "within":
         wall, folder, python, *names = rest
         print(json.dumps(within(wall, Path(folder), python, names)))
+    elif what == "json":
+        print(json.dumps(tried(rest[0], rest[1:])))
     elif what == "table":
         page = REPOSITORY / "GRADING.md"
         page.write_text(written(page.read_text("utf-8")), "utf-8")

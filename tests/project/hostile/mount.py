@@ -1,6 +1,7 @@
 """Attack: mount something over the grader's folder
 Stopped by: user, bwrap
 Proof: word
+Needs: root
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Attack: make packets of its own, by a raw socket
 Stopped by: user, bwrap
 Proof: word
+Needs: root
 """
 
 import json

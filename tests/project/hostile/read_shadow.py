@@ -1,6 +1,7 @@
 """Attack: read a file of the machine's administrator, /etc/shadow
 Stopped by: user, bwrap
 Proof: word
+Needs: root
 """
 
 import json

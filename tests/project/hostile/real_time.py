@@ -1,6 +1,7 @@
 """Attack: take the processor for itself, by a real-time priority
 Stopped by: user, bwrap
 Proof: word
+Needs: root
 """
 
 import json

@@ -1,6 +1,7 @@
 """Attack: change a file of the machine: who may log in, what runs tomorrow
 Stopped by: user, bwrap
 Proof: word
+Needs: root
 """
 
 import json
