@@ -62,4 +62,3 @@ def test_table():
     """GRADING.md says of each attack which walls stop it: `python tests/project/arena.py table` writes it."""
     page = (REPOSITORY / "GRADING.md").read_text("utf-8")
     assert arena.written(page) == page
-
