@@ -9,7 +9,7 @@ import os
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,26 +75,29 @@ class Snapshot:
                 file.write(data)
 
 
-def receive(submission: Path, steps: list[str], *, follow: bool = True) -> dict[str, Snapshot | CannotGrade]:
+def receive(
+    submission: Path, steps: Sequence[str], *, lone: bool = True, follow: bool = True
+) -> dict[str, Snapshot | CannotGrade]:
     """A snapshot for each of these steps, or why there is none. Raises CannotGrade if there is none for any.
 
-    A lone server.py is taken when one step is asked for. follow: whether the submission's own name may be a link.
+    lone: whether a server.py alone will do: it may, when one step is asked for. follow: whether the submission's own
+    name may be a link.
     """
     found: dict[str, Snapshot | CannotGrade] = {}
     with opened(submission, follow) as tree:
         name = Path(submission.absolute().name).stem
-        other = name in STEPS and name not in steps
+        lone = lone and len(steps) == 1 and (name not in STEPS or name in steps)
         for step in steps:
             try:
-                found[step] = snapshot(tree, layout.find(tree, step, lone=len(steps) == 1 and not other))
+                found[step] = snapshot(tree, layout.find(tree, step, lone))
             except CannotGrade as error:
                 found[step] = error
     return found
 
 
-def receive_one(submission: Path, step: str) -> Snapshot:
+def receive_one(submission: Path, step: str, *, lone: bool = True, follow: bool = True) -> Snapshot:
     """The snapshot of one step. Raises CannotGrade with a line that says what to do."""
-    found = receive(submission, [step])[step]
+    found = receive(submission, [step], lone=lone, follow=follow)[step]
     if isinstance(found, CannotGrade):
         raise found
     return found
