@@ -17,13 +17,13 @@ import importlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
 
 from grader import STEPS, bad_patience
 from grader.budget import SECONDS, Budget
 from grader.finding import CannotGrade
 from grader.grading import EXAMPLES, SEED
 from grader.learn.stage import Stage
+from grader.options import Parser, positive, program, seconds
 from grader.record import Check, Result
 from grader.report import advice, board, classroom, files, github, gradescope, records, text
 from grader.run import ENDING, now, opened, run, undisturbed
@@ -41,30 +41,19 @@ FORMATS = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as all of our commands do; `--help` has the rest."""
-
-    def error(self, message: str) -> NoReturn:
-        help_ = f"{self.prog} {'-- ' if self.prog.startswith('./toxw') else ''}--help"
-        self.exit(2, f"{self.prog}: {text.in_a_line(message)}; `{help_}` says more\n")
-
-
-def program() -> str:
-    """What the user has typed to get here, https://tox.wiki: an environment of tox, or Python."""
-    name = os.environ.get("TOX_ENV_NAME", "")
-    return f"./toxw -e {name}" if name else "python -m grader"
-
-
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog=program(), description="Grade one step of a submission, or all.", allow_abbrev=False)
     parser.add_argument("step", help="01 to 08, several with commas, or all")
-    parser.add_argument("--submission", type=Path, default=Path("steps"), help="folder with NN_name/server.py")
+    parser.add_argument(
+        "--submission", type=Path, default=Path("steps"), help="folder or archive with NN_name/server.py"
+    )
     for name, (_, what) in FORMATS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what}")
     parser.add_argument("--points", type=worth, metavar="N", help="what --results says all points are worth together")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the server")
     parser.add_argument("--first", default="", metavar="NAMES", help="begin with these checks: names with commas")
     parser.add_argument("--stop", action="store_true", help="end the run once a line is lost")
+    parser.add_argument("--no-follow", action="store_true", help=argparse.SUPPRESS)  # a link that --submission names
     parser.add_argument("--kept", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)  # results and pages for learners
     parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the requests that are made up")
     parser.add_argument("--examples", type=positive, default=EXAMPLES, metavar="N", help="how many of each kind")
@@ -84,22 +73,6 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if options.todo and (options.k or options.step == "all" or "," in options.step):
         parser.error("--todo tries one TODO of one step, without -k")
     return options
-
-
-def positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e7:  # neither is no number
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return number
 
 
 def worth(text: str) -> float:
@@ -288,7 +261,8 @@ def grade(options: argparse.Namespace, result: Result, walls: Walls, keep: Calla
             say(text.line(check))
         keep()
 
-    with opened(result, options.submission, options.python, walls) as grading:
+    lone = "," not in options.step and options.step != "all"
+    with opened(result, options.submission, options.python, walls, lone=lone, follow=not options.no_follow) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
             grading.budget = Budget(options.budget)

@@ -32,11 +32,20 @@ TODO = re.compile(r"""raise NotImplementedError\(\s*f?["']{1,3}(TODO (\d+).*?)["
 class Grading:
     """What lasts for a run. `close` ends every server and removes every file."""
 
-    def __init__(self, submission: Path, step: str, python: str = sys.executable, walls: Walls | None = None):
+    def __init__(
+        self,
+        submission: Path,
+        step: str,
+        python: str = sys.executable,
+        walls: Walls | None = None,
+        *,
+        lone: bool = True,
+        follow: bool = True,
+    ):
         self.walls = walls or Walls()
         self.step = step
         self.budget = Budget()
-        self.snapshot = receive_one(submission, step)
+        self.snapshot = receive_one(submission, step, lone=lone, follow=follow)
         self.source = self.snapshot.source
         self.python = python
         prepare_grader()

@@ -30,13 +30,22 @@ ENDING = (
 
 @contextmanager
 def opened(
-    result: Result, submission: Path, python: str = sys.executable, walls: Walls | None = None
+    result: Result,
+    submission: Path,
+    python: str = sys.executable,
+    walls: Walls | None = None,
+    *,
+    lone: bool = True,
+    follow: bool = True,
 ) -> Iterator[Grading | None]:
-    """What lasts for a run of `result.step`, ended whatever happens; None if nothing can be graded."""
+    """What lasts for a run of `result.step`, ended whatever happens; None if nothing can be graded.
+
+    lone: a server.py alone will do. follow: the submission's own name may be a link.
+    """
     result.when = now()
     try:
         result.step = step_named(result.step)
-        grading = Grading(submission, result.step, python, walls)
+        grading = Grading(submission, result.step, python, walls, lone=lone, follow=follow)
     except CannotGrade as error:
         result.error = str(error).replace("\n", "\\n")  # a path may hold one; what is said is a line
         yield None
