@@ -110,6 +110,7 @@ def main() -> int:
     if why := why_not(options):
         print(text.in_a_line(why), file=sys.stderr)
         return 2
+    start.end_with_parent()
     try:
         with choice.chosen(options.walls, options.python, sys.argv[1:], writable(options)) as walls:
             return walls if isinstance(walls, int) else inside(options, walls)
@@ -131,7 +132,6 @@ def inside(options: argparse.Namespace, walls: Walls) -> int:
     for number in ENDING:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
             signal.signal(number, signal.default_int_handler)
-    start.end_with_parent()
     steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():

@@ -15,6 +15,7 @@ from types import FrameType
 
 from grader.finding import CannotGrade
 from grader.kernel import Proc
+from grader.start import PARENT
 from grader.walls import Program, Walls, uids
 from grader.walls.bubblewrap import Bubblewrap, outer
 from grader.walls.user import User
@@ -119,7 +120,9 @@ def look(walls: Walls, program: Program) -> None:
 
 
 def environment(uid: int) -> dict[str, str]:
-    return {**os.environ, WITHIN: str(uid)}
+    """Ours, without the process to end with: inside nobody has that number, and bubblewrap ends with us."""
+    given = {name: value for name, value in os.environ.items() if name != PARENT}
+    return {**given, WITHIN: str(uid)}
 
 
 def go_in(uid: int, arguments: list[str], writable: list[Path]) -> int:
