@@ -33,6 +33,7 @@ class Verdicts:
 
     caught: one went round, or reached the deadline; it is wrong by the full measure, and what else is
     wrong with it need not take as long. unsettled: one did not show a state that sharpens a check.
+    waited: most of a minute has passed by the true clock.
     line: of the check that runs. lines: those that are judged in this run. ledger: line -> what another line's scene
     has shown of it. muted: line and rule that are known to be broken: what else is wrong is then looked for.
     controls: a head that was asked alone -> the line that it costs. ends: how a server ended by itself, its status and
@@ -41,6 +42,7 @@ class Verdicts:
 
     caught: bool = False
     unsettled: bool = False
+    waited: bool = False
     line: str = ""
     lines: frozenset[str] = frozenset()
     ledger: dict[str, Finding] = field(default_factory=dict)

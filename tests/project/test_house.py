@@ -608,3 +608,35 @@ def test_no_port_is_free(grading, monkeypatch):
     monkeypatch.setattr(socket.socket, "bind", lambda *_: (_ for _ in ()).throw(OSError()))
     with pytest.raises(Finding, match="none is free; this one has"):
         run.start()
+
+
+# Its clock
+
+ANOTHER_CLOCK = """
+class _Time(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+def _now():
+    LIBC.clock_gettime(1, ctypes.byref(_time := _Time()))
+    return _time.seconds + _time.nanoseconds / 1e9
+_accept, _sleep, _came = socket.socket.accept, time.sleep, []
+def _take(listener):
+    sock, address = _accept(listener)
+    _came.append((sock, _now()))
+    return sock, address
+def _nap(seconds):
+    while _came and _now() - _came[0][1] > 12:
+        try:
+            _came.pop(0)[0].shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+    _sleep(seconds)
+socket.socket.accept, time.sleep = _take, _nap
+"""
+
+
+def test_another_clock(tmp_path, temporary):
+    """Who gives up silent clients by a clock that a library reads is seen to: most of a minute is waited for."""
+    folder = tools.submission(tmp_path / "s", {"05_nonblocking": with_code("05_nonblocking", ANOTHER_CLOCK)})
+    run = tools.grade("05", "--submission", folder, "-k", "answers or patience", results=tmp_path / "r.json")
+    assert run.outcomes()["patience"] == "failed", run.out
+    assert "and was silent for 1" in run.out, run.out
