@@ -99,8 +99,8 @@ def run(options: argparse.Namespace) -> int:
     server = subprocess.Popen([sys.executable, str(script(options.step)), *options.rest])
     try:
         address = wait_for_listener(server)
-        if address and sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            webbrowser.open("http://{}:{}/".format(*address))
+        if address:
+            browse("http://{}:{}/".format(*address))
         status = server.wait()
         return 0 if status == -signal.SIGINT else status  # Ctrl-C reaches the server too, perhaps first
     except KeyboardInterrupt:
@@ -112,6 +112,23 @@ def run(options: argparse.Namespace) -> int:
             server.wait()
             print("it did not end within 5 s of Ctrl-C and was killed")
         return 0
+
+
+def browse(address: str) -> None:
+    """Open it where there is somebody who sees that: a terminal with a desktop around it."""
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(address)
+
+
+def open_page(kept: Path, step: str) -> None:
+    """Open the newest page of a step, and say where it is."""
+    pages = [path for path in (kept / "report").glob(f"step{step[:2]}*.html") if path.is_file()]
+    if not pages:
+        print("there is no page yet: a run that comes to its end writes one")
+        return
+    newest = max(pages, key=lambda path: path.stat().st_mtime)
+    print(f"picture: {shown(newest)}")
+    browse(newest.absolute().as_uri())
 
 
 def in_use() -> bool:

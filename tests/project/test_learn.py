@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 
 import pytest
 import tools
@@ -289,6 +291,13 @@ class Terminal:
         before, _, self.shown = self.shown.partition(words)
         return before
 
+    def rest(self):
+        """All that comes until the command has ended."""
+        with suppress(OSError):
+            while more := os.read(self.master, 65536):
+                self.shown += more.decode("utf-8", "replace")
+        return self.shown
+
     def keys(self, text):
         os.write(self.master, text.encode())
 
@@ -316,17 +325,96 @@ def test_watch(clone):
     assert terminal.end() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+@pytest.mark.parametrize("number", ENDS)
 def test_watch_is_ended_in_mid_run(clone, number):
-    """Ctrl-C, kill or a closed terminal, while a server is under test, leave nothing behind (the fixture looks)."""
+    """Ctrl-C, kill or a closed terminal, while a server is under test, leave nothing behind (the fixture looks).
+
+    The terminal is as it was, and no points are told.
+    """
     mine(clone).write_text(solution(STEP))
     terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    before = termios.tcgetattr(terminal.master)
     terminal.until("✓")
+    assert not termios.tcgetattr(terminal.master)[3] & termios.ICANON, "a key is told without Enter"
     if number == signal.SIGINT:
         terminal.keys("\x03")
     else:
         os.kill(terminal.pid, number)
+    assert "of 100 points" not in terminal.rest()
+    assert termios.tcgetattr(terminal.master) == before
     assert terminal.end() == 0
+
+
+def test_watch_keys(clone):
+    """While it waits, keys do what the other commands do."""
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    assert "n on to" not in terminal.until("q quit")
+    for number in (1, 2, 3, 1):
+        terminal.keys("h")
+        terminal.until(f"hint {number} of 3")
+    terminal.keys("n")
+    terminal.until("01_blocking is not done yet; q, then `./toxw -e watch -- 02`")
+    terminal.keys("o")
+    terminal.until("picture: .tox/report/step01.html")
+    terminal.keys("l")
+    terminal.until("08_epoll_keepalive")
+    terminal.keys("r")
+    terminal.until("--- 01_blocking")
+    terminal.until("q quit")
+    terminal.keys("q")
+    assert terminal.end() == 0
+
+
+def test_watch_goes_on(clone):
+    """The next step is offered when one is done."""
+    mine(clone).write_text(solution(STEP))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    terminal.until("100 of 100 points")
+    terminal.until("n on to step 02_multiprocess")
+    terminal.keys("n")
+    terminal.until("--- 02_multiprocess")
+    terminal.until("TODO 1: start a child")
+    mine(clone, "02_multiprocess").write_text("def broken(:\n")
+    terminal.until("server.py line 1")
+    terminal.until("q quit")
+    terminal.keys("q")
+    assert terminal.end() == 0
+
+
+def test_watch_tries_what_is_written(clone):
+    """While a TODO is open, the one before it is tried with ours in the place of the rest; r does so again."""
+    mine(clone).write_text(cut(solution(STEP), first=2))
+    terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
+    terminal.until("that passes; now TODO 2")
+    terminal.until("q quit")
+    terminal.keys("r")
+    terminal.until("--- 01_blocking")
+    terminal.keys("q")
+    assert "of 100 points" not in terminal.rest()
+    assert terminal.end() == 0
+
+
+def test_watch_without_a_terminal(clone):
+    """Where nobody can type, it grades and says no keys; TERM ends it."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "grader.learn", "watch", "01"],
+        cwd=clone,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    said = []
+    for line in run.stdout:
+        said.append(line)
+        if line.startswith("try: "):
+            break
+    run.terminate()
+    assert run.wait(tools.PATIENT) == 0
+    assert "q quit" not in "".join(said) + run.stdout.read()
+    run.stdout.close()
 
 
 def test_watch_a_save_in_mid_run(clone):
