@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     add_marks(config)
     if sys.platform != "linux":
         raise pytest.UsageError("Eight Servers needs Linux: on Windows use WSL 2, elsewhere the dev container.")
+    if sys.flags.optimize > 1:
+        raise pytest.UsageError("without docstrings a check has no words: unset PYTHONOPTIMIZE, or leave out -OO")
     if why := bad_patience():
         raise pytest.UsageError(why)
     if config.inipath != CONFIGURATION and not config.known_args_namespace.inifilename:
@@ -155,11 +157,18 @@ class Plain(Stage):
             pytest.skip(result.error)
         return True
 
-    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         if playing := item.stash.get(PLAYING, None):
             playing.after(item)
-            if nextitem is None or nextitem.stash.get(PLAYING, None) is not playing:
-                self.leave()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        result = yield
+        if nextitem is None or nextitem.stash.get(PLAYING, None) is not self.running:
+            self.leave()
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
