@@ -504,6 +504,11 @@ class NetlinkSockets:
     def forget(self) -> None:
         """Nothing is kept: each question is asked anew."""
 
+    def __del__(self) -> None:
+        """One that is forgotten is closed: where warnings are errors, Python's ResourceWarning would be a failure."""
+        if hasattr(self, "netlink"):
+            self.netlink.close()
+
     def ask(self, family: int, states: int, flags: int, ports: bytes, addresses: bytes) -> bytes:
         diag = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, states)
         body = diag + ports + addresses + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)

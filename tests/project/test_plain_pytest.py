@@ -1,5 +1,6 @@
 """Plain pytest on the suites, as people and editors run it; and the grader's own run, which nobody configures."""
 
+import json
 import re
 import subprocess
 import sys
@@ -122,3 +123,31 @@ def test_a_line_may_be_lost_later(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"test_contents PASSED[^!]*test_strict PASSED[^!]*test_contents FAILED", done.stdout), done.stdout
     assert "1 failed, 2 passed" in done.stdout and "01_blocking: 12 of 22 points" in done.stdout
+
+
+def test_a_signal_leaves_nothing(tmp_path, temporary):
+    """Editors stop a run by SIGTERM: the server that is graded ends with it."""
+    words = [SUITE, "--submission=solutions", "-p", "no:cacheprovider"]
+    with open(tmp_path / "out", "w") as out:
+        graded = subprocess.Popen([sys.executable, "-m", "pytest", *words], cwd=REPOSITORY, stdout=out)
+        tools.until(lambda: tools.processes_of(temporary), "a server")
+        graded.terminate()
+        assert graded.wait(60) == pytest.ExitCode.INTERRUPTED
+    tools.assert_clean(temporary)
+
+
+def test_settings_of_an_editor():
+    """What .vscode/ names is there: the interpreter of tox, the suites, the steps, a task for each."""
+    read = {}
+    for path in (REPOSITORY / ".vscode").iterdir():
+        read[path.name] = json.loads(re.sub(r"^\s*//.*$", "", path.read_text(), flags=re.M))
+    assert set(read) == {"settings.json", "tasks.json", "launch.json", "extensions.json"}
+    assert read["settings.json"]["python.testing.pytestArgs"] == ["tests"]
+    tasks = [task["command"] for task in read["tasks.json"]["tasks"]]
+    assert tasks == [f"./toxw -e step{step[:2]}" for step in tools.STEPS]
+    programs = {config["program"] for config in read["launch.json"]["configurations"]}
+    asked = read["launch.json"]["inputs"][0]
+    named = {program.replace(f"${{input:{asked['id']}}}", step) for program in programs for step in asked["options"]}
+    servers = {f"${{workspaceFolder}}/steps/{step}/server.py" for step in tools.STEPS}
+    assert named == servers
+    assert all(config["args"] == ["--port", "7890"] for config in read["launch.json"]["configurations"])
