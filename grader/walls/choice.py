@@ -80,7 +80,9 @@ def user(uid: int, python: str) -> Walls:
 
 
 def is_open(path: Path) -> bool:
-    """Whether everybody may come in here."""
+    """Whether it is there (a bundle holds no solutions) and everybody may come in."""
+    if not path.exists():
+        return False
     modes = [each.stat().st_mode for each in (path, *path.parents)]
     return all(mode & stat.S_IXOTH for mode in modes) and bool(modes[0] & stat.S_IROTH)
 
