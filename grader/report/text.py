@@ -20,6 +20,8 @@ from grader.record import (
 )
 from grader.words import plural
 
+CARETS = re.compile(r" +[~^]+$")  # below a line of a traceback
+IN_OUR_FOLDER = re.compile(r'"/[^"]*/eight-servers-[^"]*/(?=[^/"]*\.py")')  # where a copy of server.py was run
 MOST_OTHERS = 4  # lines for what failed beside the first
 MARKS = {PASSED: "ok", FAILED: "FAILED", NOT_STARTED: "to do", NOT_RUN: "-", NOT_JUDGED: "?"}
 
@@ -53,8 +55,10 @@ def paragraph(label: str, text: str) -> str:
 
 
 def last_lines(printed: str, most: int = 6, longest: int = 160) -> list[str]:
-    """The end of what a server printed; what is left out is said."""
-    lines = printable(printed).rstrip().splitlines()
+    """The end of what a server printed, without what only takes room in a traceback; what is left out is said."""
+    lines = [
+        IN_OUR_FOLDER.sub('"', line) for line in printable(printed).rstrip().splitlines() if not CARETS.match(line)
+    ]
     cut = [line if len(line) <= longest else f"{line[:longest]} [... {len(line)} characters]" for line in lines[-most:]]
     return [f"[... {plural(len(lines) - most, 'line')} before]", *cut] if len(lines) > most else cut
 

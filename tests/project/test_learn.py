@@ -21,8 +21,9 @@ from grader.finding import Finding
 from grader.grading import TODO
 from grader.learn import hints, home, stage, todos
 from grader.learn.skeleton import cut
-from grader.record import FAILED, PASSED, Check, Result
-from grader.report import advice, records
+from grader.record import FAILED, NOT_RUN, PASSED, Check, Result
+from grader.report import advice, board, records, text
+from grader.words import plural
 
 pytestmark = pytest.mark.usefixtures("temporary")
 STEP = "01_blocking"
@@ -521,3 +522,71 @@ def test_lines_of_a_stage():
     trace = f'  File "/x/server.py", line {number}, in respond\n{lines[number - 1]}\n    ^^^\nNameError: x'
     told = view.in_terms_of_theirs(trace)
     assert "parse(head)" not in told and told.endswith("NameError: x")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_lesson_names_its_stages(step):
+    """Each lesson says what tries a TODO by itself, and what plays one check: of names that there are."""
+    text = (REPOSITORY / "steps" / step / "README.md").read_text("utf-8")
+    todo = text.partition("## To do")[2].partition("\n## ")[0]
+    assert f"`./toxw -e step{step[:2]} -- --todo 1`" in todo and f"`./toxw -e step{step[:2]}`" in todo
+    every = {name for number in todos.LINES[step] for name in todos.lines(step, number)}
+    for part in re.findall(r"-k (\w+)", todo):
+        assert any(part in name for name in every), part
+
+
+def test_no_solution_is_to_be_read_too_early():
+    """README.md and the lessons send nobody to our solution of a step that is still to be written."""
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    shown = re.findall(r"^    diff .*", text, re.M)
+    assert len(shown) == 1 and shown[0].endswith("solutions/01_blocking/server.py steps/02_multiprocess/server.py")
+    for step in STEPS:
+        lesson = (REPOSITORY / "steps" / step / "README.md").read_text("utf-8")
+        for read in re.findall(r"(?:cat|less|diff|vi).* solutions/(\d\d_\w+)", lesson):
+            assert read < step
+
+
+def many_failed(count):
+    finding = Finding(
+        "200", "the connection was refused", stood=["the server has ended, status 1"], cause="a ValueError"
+    )
+    other = Finding("404", "client #3 was answered 200", look_at="why?")
+    checks = [Check(f"check_{n}", f"Line {n}.", 2, outcome=FAILED, finding=finding) for n in range(count)]
+    checks += [Check(f"needs_{n}", "It needs.", 2, outcome=NOT_RUN, reason=f"it needs 'check_{n}'") for n in range(5)]
+    return Result(STEP, "steps", checks=[*checks, Check("last", "The last.", 2, outcome=FAILED, finding=other)])
+
+
+@pytest.mark.parametrize("show", [board.summary, lambda result: print(text.summary(result))])
+def test_what_matters_is_on_the_screen(show, capsys, monkeypatch):
+    """Of 35 failures with one cause the end tells in fewer lines than a terminal has, the cause last of them."""
+    monkeypatch.setenv("COLUMNS", "80")
+    show(many_failed(35))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 20, lines
+    at = [n for n, line in enumerate(lines) if "34 more" in line or "cause" in line or "0 of 100" in line]
+    assert len(at) == 3 and "34 more" in lines[at[0]] and "cause" in lines[at[1]], lines
+    assert sum("not run" in line for line in lines) == 1 and any("5 checks were not run" in line for line in lines)
+
+
+def test_a_traceback_takes_little_room():
+    """Neither carets nor the folder of a copy; that something is left out is said."""
+    trace = 'a\nb\n  File "/tmp/eight-servers-x/1/01_blocking/server.py", line 7, in load\n    f()\n    ^^^\n'
+    assert text.last_lines(f"{trace}ValueError: no\n", 4) == [
+        "[... 1 line before]",
+        "b",
+        '  File "server.py", line 7, in load',
+        "    f()",
+        "ValueError: no",
+    ]
+
+
+def test_numbers_are_said_right():
+    assert [plural(n, "check") for n in (0, 1, 2)] == ["no check", "1 check", "2 checks"]
+    assert plural(2, "process") == "2 processes"
+
+
+def test_tox_says_nothing_after_a_run():
+    """What a learner runs is quiet in tox: so the last line is the grader's."""
+    text = (REPOSITORY / "tox.ini").read_text("utf-8")
+    for head in ("[testenv:{step,solution}0{1,2,3,4,5,6,7,8}]", "[testenv:{progress,watch,compare,hint,reset,run}]"):
+        assert f"{head}\nquiet = true\n" in text
