@@ -1,8 +1,8 @@
 #!/bin/sh
 # Make a throw-away machine of a CI ready to grade strangers' code:
-#     ci/prepare.sh VENV
-# makes the virtual environment VENV with what requirements/grade.txt pins. As root, or with sudo, on Debian or
-# Ubuntu, it first installs what is missing of Python, its venv module and bubblewrap (for the walls).
+#     ci/prepare.sh [VENV]
+# As root, or with sudo, on Debian or Ubuntu, it installs what is missing of Python, its venv module and bubblewrap (for
+# the walls); then it makes the virtual environment VENV with what requirements/grade.txt pins.
 set -eu
 umask 022
 
@@ -11,8 +11,7 @@ die() {
     exit 2
 }
 
-[ $# = 1 ] || die "give it the folder of the virtual environment to make"
-venv=$1
+venv=${1-}
 packages=$(dirname -- "$0")/../requirements/grade.txt
 python=${EIGHT_SERVERS_PYTHON:-python3}
 
@@ -42,6 +41,7 @@ if [ "${RUNNER_ENVIRONMENT-}" = github-hosted ] && [ "$(cat "$closed" 2>/dev/nul
     as_root sysctl -q -w kernel.apparmor_restrict_unprivileged_userns=0 || true
 fi
 
+[ -n "$venv" ] || exit 0
 # The list is copied last: a folder without it is half made.
 cmp -s "$packages" "$venv/grade.txt" && exit 0
 "$python" -m venv "$venv"

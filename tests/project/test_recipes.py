@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import junitparser
@@ -18,7 +19,9 @@ from test_formats import CLASSROOM, obeyed
 from tools import REPOSITORY, solution, submission
 
 from ci import bundle
+from grader.finding import CannotGrade
 from grader.record import FAILED
+from grader.walls import choice, uids
 
 pytestmark = pytest.mark.usefixtures("temporary")
 
@@ -72,8 +75,20 @@ def checkout(folder, planted=()):
     return folder
 
 
+@pytest.fixture(scope="module")
+def walls():
+    """Walls can be had on this machine; without them the recipes grade nobody. Where CI runs they must be."""
+    try:
+        with nullcontext(0) if os.geteuid() else uids.lent() as uid:
+            choice.bubblewrap(uid, sys.executable)
+    except CannotGrade as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path, walls):
     """A CI machine that has all that ci/prepare.sh would fetch, and lets nothing be installed: its variables."""
     venv, programs = tmp_path / "venv", tmp_path / "programs"
     for path, text in (
