@@ -4,7 +4,9 @@ No method waits: what a server must do first is waited for in one place, `grader
 """
 
 import array
+import errno
 import fcntl
+import itertools
 import os
 import socket
 import struct
@@ -15,8 +17,10 @@ from typing import NamedTuple
 
 from grader.kernel import ESTABLISHED, SYN_RECV, NetlinkSockets, ProcSockets, Socket
 from grader.reply import Kept, Malformed, Reply, ReplyReader, excerpt
+from grader.shortage import of_a_connection
 from grader.words import plural
 
+OTHERS = itertools.cycle(f"127.{number}.83.19" for number in range(2, 255))  # loopback addresses for clients
 ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on for ever is cut here
 AT_ONCE = 1 << 20  # bytes that one client takes before the others have their turn
 UNASKED = 8  # answers that nobody has asked for; of more no notice is taken
@@ -92,6 +96,10 @@ class Client:
             self.socket.bind(source)
         self.write("connecting", "{}:{}".format(*address))
         error = self.socket.connect_ex(address)
+        if error == errno.EADDRNOTAVAIL and not source:  # no port is left here: there are other addresses
+            self.socket.bind((next(OTHERS), 0))
+            error = self.socket.connect_ex(address)
+        of_a_connection(error)
         self.local: tuple[str, int] = self.socket.getsockname()
         if error == 0:
             self.note_connected()
@@ -174,6 +182,7 @@ class Client:
             except OSError as error:
                 self.outbox = b""
                 self.take_rest()
+                of_a_connection(error.errno or 0)
                 self.end("reset", error.strerror or str(error))
         if self.held_back and not self.outbox:
             self.held_back = False
@@ -186,6 +195,7 @@ class Client:
         try:
             self.socket.send(b"!", socket.MSG_OOB)
         except OSError as error:
+            of_a_connection(error.errno or 0)
             self.end("reset", error.strerror or str(error))
 
     def half_close(self) -> None:
@@ -195,6 +205,7 @@ class Client:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
             self.take_rest()
+            of_a_connection(error.errno or 0)
             self.end("reset", error.strerror or str(error))
 
     def take_rest(self) -> None:
@@ -262,6 +273,7 @@ class Client:
                 except BlockingIOError:
                     break
                 except OSError as error:
+                    of_a_connection(error.errno or 0)
                     self.end("reset", error.strerror or str(error))
                     break
                 self.take(data)
@@ -269,6 +281,7 @@ class Client:
     def try_connect(self) -> None:
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
+            of_a_connection(error)
             self.end("refused", os.strerror(error))
             return
         try:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grader import STEPS, doors, waiting
+from grader import STEPS, doors, preflight, waiting
 from grader.budget import Budget
 from grader.clock import Clock
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade, Finding
 from grader.intake import receive_one
 from grader.intake.layout import SERVER
+from grader.kernel import Proc
 from grader.launch import MOST_PROCESSES, Launch, end_orphans, forgo_privileges, prepare_grader
 from grader.leftovers import Leftovers
 from grader.proof import Rest
@@ -73,6 +74,7 @@ class Grading:
             (self.workshop.path / "html").symlink_to(self.root.path)  # parents[2] / "html" of every copy
             self.walls.site, self.walls.links = self.root.folder, {self.workshop.path / "html": self.root.path}
             self.walls.give(self.root.folder)
+            self.machine = preflight.look(self)
         except BaseException:
             self.close()
             raise
@@ -93,14 +95,14 @@ class Grading:
         self.snapshot.write(folder)
         return folder / SERVER
 
-    def launch(self, *arguments: str) -> Launch:
-        """Start a server with these arguments and wait for nothing."""
+    def launch(self, *arguments: str, script: Path | None = None) -> Launch:
+        """Start a server with these arguments and wait for nothing. script: another program in its place."""
         work = self.workshop.folder("work")
         (work / "html").symlink_to(self.root.path)  # for a default that is relative to where one starts it
         clock = Clock(work.with_name(f"{work.name}-clock"))
         launch = Launch(
             self.python,
-            self.copy(),
+            script or self.copy(),
             list(arguments),
             work,
             clock,
@@ -205,7 +207,7 @@ def free_port() -> int:
 
     The server is told this one, so that its listener is known from whatever else it may listen for. Raises CannotGrade.
     """
-    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    low, high = map(int, Proc().read("sys/net/ipv4/ip_local_port_range").split() or ("32768", "60999"))
     ports = range(10_000, low) if low > 11_000 else range(high + 1, 65_536) if high < 64_000 else range(low, high)
     for _ in range(PORTS_TRIED):
         port = ports[secrets.randbelow(len(ports))]

@@ -14,11 +14,13 @@ from types import ModuleType
 
 import pytest
 
+from grader import preflight, shortage
 from grader.budget import OutOfTime
 from grader.finding import CannotGrade, Finding
 from grader.grading import REPOSITORY, Grading, Shared
 from grader.places import Tampered
 from grader.record import FAILED, NOT_JUDGED, NOT_RUN, NOT_SELECTED, NOT_STARTED, PASSED, Check, Result
+from grader.shortage import Shortage
 from grader.story import tell
 
 
@@ -55,7 +57,8 @@ class Playing:
             worth = int(marks["points"].args[0]) if "points" in marks else 0
             code = "\n\n".join(map(inspect.getsource, test.scenes))
             name = name.removeprefix("test_")
-            self.result.checks.append(Check(name, str(test.__doc__), worth, "stretch" in marks, code=code))
+            check = Check(name, str(test.__doc__), worth, "stretch" in marks, code=code, clients=test.clients)
+            self.result.checks.append(check)
         self.gate = next(iter(self.result.checks), None)
         self.watchers = list(getattr(suite, "WATCHERS", ()))
 
@@ -89,6 +92,9 @@ class Playing:
             self.skip(check, f"because {self.gate.name!r} failed")
         if check.stretch and any(other.outcome == FAILED and not other.stretch for other in self.result.checks):
             self.skip(check, "stretch checks come when all the points are there")
+        if why := self.run.machine.is_small(check.clients):
+            check.outcome, check.reason = NOT_JUDGED, why
+            pytest.skip(why)
 
     @staticmethod
     def skip(check: Check, reason: str) -> None:
@@ -106,6 +112,7 @@ class Playing:
             try:
                 return self.play_once(item)
             except Finding as finding:
+                self.doubt()
                 line = finding.costs
                 if line in ("", check.name):
                     raise
@@ -127,6 +134,15 @@ class Playing:
         server.leave()
         server.goes_on()
         server.watch("over")
+
+    def doubt(self) -> None:
+        """A server is blamed only on a machine that still has what it needs. Raises Shortage."""
+        if preflight.short(self.run):
+            for launch in list(self.run.launches):  # it may be they who hold it all
+                self.run.end(launch)
+            self.shared.server = None
+            if why := preflight.short(self.run):
+                raise Shortage(why)
 
     def blame(self, line: str, finding: Finding) -> None:
         """A line is broken, whichever scene has shown it."""
@@ -170,6 +186,8 @@ class Playing:
             check.outcome, check.reason = PASSED, ""
             if found := self.run.verdicts.ledger.get(check.name):
                 check.outcome, check.finding, check.reason = FAILED, found, str(found)
+            elif why := self.run.machine.hides(check.name):
+                check.outcome, check.reason = NOT_JUDGED, why
         elif call.when == "teardown" and call.excinfo is not None:
             self.note_failure(check, call.excinfo.value)
         return check
@@ -192,6 +210,8 @@ class Playing:
         elif isinstance(error, OutOfTime):
             if check.outcome != PASSED:  # else it is what came after
                 check.outcome, check.reason = NOT_JUDGED, str(error)
+        elif words := shortage.in_words(error):
+            check.outcome, check.reason = NOT_JUDGED, f"this machine, and not the server: {words}"
         elif not isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
             check.outcome = NOT_JUDGED
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"

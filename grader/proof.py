@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from grader.kernel import Proc, Process, Task
 from grader.rounds import Ahead, Rounds
 from grader.sights import Sights
-from grader.timers import ACCEPT, RECEIVE, SEND, TIMEOUTS, has_timers, timeout_of
+from grader.timers import ACCEPT, FOREVER, RECEIVE, SEND, TIMEOUTS, has_timers, timeout_of
 
 NAP = 0.05  # seconds; a sleep with a shorter time-out is a round of a loop
 FUTEX_WAITS = (0, 6, 9, 11, 13)  # FUTEX_WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2
@@ -68,18 +68,19 @@ class Sockets:
         self.internal = internal
 
 
-def only_we_could_wake(proc: Proc, task: Task, sockets: Sockets, horizon: float) -> bool:
+def only_we_could_wake(proc: Proc, task: Task, sockets: Sockets, horizon: float, *, doubtful: bool = False) -> bool:
     """Whether nothing but an act of ours ends the call in which this thread sleeps.
 
     horizon: seconds. A time-out that is sure to come later than that counts as none, since the
-    deadline comes first.
+    deadline comes first. doubtful: what this machine does not tell, a call or its time-out, is so too: no verdict
+    rests on it.
     """
     call = task.call
     if call is None or not task.args:
-        return False
+        return doubtful and call is None
     if call == "futex" and task.args[1] & 0x7F not in FUTEX_WAITS:
         return False
-    if timeout_of(proc, task) <= horizon:
+    if timeout_of(proc, task, FOREVER if doubtful else 0.0) <= horizon:
         return False
     if call in TIMEOUTS:
         return True
@@ -125,11 +126,15 @@ class Prover:
         self.last: Look | None = None
         self.rounds = Rounds(proc, clock)  # what is seen of those who do not sleep
         self.at_rest = False  # the last proof was one of sleep, not of going round
+        self.doubtful = False  # what is not told counts as what is likely
         self.sights = Sights(proc)
 
-    def demand(self, turns: float = 1.0, spin: float | None = None, *, verdict: bool = True) -> None:
+    def demand(
+        self, turns: float = 1.0, spin: float | None = None, *, verdict: bool = True, doubtful: bool = False
+    ) -> None:
         """How much of TURNS and of SPIN (the same if not given) make a server one that goes round, and whether
-        a verdict rests on it."""
+        a verdict rests on it. doubtful: none does, and what the machine does not tell is not waited for."""
+        self.doubtful = doubtful
         self.rounds.demand(turns, turns if spin is None else spin, verdict)
 
     def reset(self) -> None:
@@ -155,8 +160,8 @@ class Prover:
         horizon = patience + (now - self.started)
         for key in sleeping:
             task = self.last.tasks[key]
-            bound = only_we_could_wake(self.proc, task, facts, horizon) and not frozen(self.proc, task)
-            if not bound:
+            bound = only_we_could_wake(self.proc, task, facts, horizon, doubtful=self.doubtful)
+            if not bound or frozen(self.proc, task):
                 if not self.rounds.tired(key):
                     return ""
                 tired.add(key)
@@ -195,7 +200,7 @@ class Rest:
         # A time-out that was read after a look is true of that sleep only if it has gone on until the next.
         sleeping = self.long & self.last.asleep_since(before)
         tasks = self.last.tasks.items()
-        self.long = {key for key, task in tasks if task.state == "S" and timeout_of(self.proc, task) > NAP}
+        self.long = {key for key, task in tasks if task.state == "S" and timeout_of(self.proc, task, FOREVER) > NAP}
         for key, task in tasks:
             self.begun.setdefault(key, (task.voluntary, self.last.processes[task.pid].cpu))
         return all(key in sleeping or self.has_gone_on(key) for key in self.last.tasks)

@@ -45,6 +45,7 @@ class Check:
     notes: list[str] = field(default_factory=list)
     stories: list[Story] = field(default_factory=list)  # one for each server that it used
     code: str = ""  # the source of the check itself
+    clients: int = 0  # how many it has at a time, if it is about so many
 
     @property
     def earned(self) -> int:

@@ -19,6 +19,7 @@ from grader.playing import suite
 from grader.plugin import Grader
 from grader.record import Check, Result
 from grader.report.text import in_a_line
+from grader.shortage import in_words
 from grader.walls import Walls
 
 #: What may end a run before its time, and does so with care. SIGALRM is pytest-timeout's; SIGKILL nobody hears of.
@@ -46,8 +47,10 @@ def opened(
     try:
         result.step = step_named(result.step)
         grading = Grading(submission, result.step, python, walls, lone=lone, follow=follow)
-    except CannotGrade as error:
-        result.error = str(error).replace("\n", "\\n")  # a path may hold one; what is said is a line
+    except (CannotGrade, OSError, RuntimeError, MemoryError) as error:
+        if not (why := str(error) if isinstance(error, CannotGrade) else in_words(error)):
+            raise
+        result.error = why.replace("\n", "\\n")  # a path may hold one; what is said is a line
         yield None
         return
     result.walls, result.walls_note = grading.walls.name, grading.walls.note

@@ -168,7 +168,7 @@ class Server(Facts):
 
     def comes(self, condition: Callable[[], object], seconds: float) -> bool:
         """Whether something that should not come does come, before the server is at rest or so long after."""
-        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False)
+        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False, doubtful=True)
         return bool(waiting.wait(self, condition, seconds, facts=self.sockets_as_they_are))
 
     def wait_out(self, condition: Callable[[], object], seconds: float) -> Outcome:
@@ -181,7 +181,7 @@ class Server(Facts):
         A correct server may never show it (one that peeks leaves bytes unread): it ends when the server has
         come to rest, and after the first wait in vain the others are short.
         """
-        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False)
+        self.prover.demand(*ENOUGH_TO_SETTLE, verdict=False, doubtful=True)
         patience = waiting.PATIENCE / (30 if self.verdicts.unsettled else 6)
         settled = bool(waiting.wait(self, condition, patience, facts=self.sockets_as_they_are))
         self.verdicts.unsettled = self.verdicts.unsettled or not settled

@@ -36,13 +36,13 @@ TIMERS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
 TCP_USER_TIMEOUT = 18  # include/uapi/linux/tcp.h
 
 
-def timeout_of(proc: Proc, task: Task) -> float:
-    """Seconds after which the call ends by itself: FOREVER if never, 0 if that cannot be known.
+def timeout_of(proc: Proc, task: Task, unknown: float = 0.0) -> float:
+    """Seconds after which the call ends by itself: FOREVER if never, `unknown` if that cannot be known.
 
     A relative time-out counts from when the call began, which may be long ago; an absolute one from now.
     """
     if task.call not in TIMEOUTS:
-        return socket_timeout(proc, task)
+        return socket_timeout(proc, task, unknown)
     index, kind = TIMEOUTS[task.call]
     value = task.args[index]
     if kind == "ms":
@@ -53,7 +53,7 @@ def timeout_of(proc: Proc, task: Task) -> float:
     try:
         seconds = proc.timespec(task.pid, value)
     except (OSError, OverflowError):
-        return 0.0
+        return unknown
     return seconds - now_of(task)
 
 
@@ -67,7 +67,7 @@ def now_of(task: Task) -> float:
     return 0.0
 
 
-def socket_timeout(proc: Proc, task: Task) -> float:
+def socket_timeout(proc: Proc, task: Task, unknown: float) -> float:
     """The same for a call on a socket that may have a time-out of its own, socket(7) SO_RCVTIMEO, SO_SNDTIMEO."""
     options = {**dict.fromkeys((*RECEIVE, *ACCEPT), socket.SO_RCVTIMEO), **dict.fromkeys(SEND, socket.SO_SNDTIMEO)}
     target = proc.descriptors(task.pid).get(task.descriptor, "")
@@ -76,7 +76,7 @@ def socket_timeout(proc: Proc, task: Task) -> float:
     try:
         return proc.socket_timeout(task.pid, task.descriptor, options[task.call]) or FOREVER
     except OSError:
-        return 0.0
+        return unknown
 
 
 def has_timers(proc: Proc, pid: int) -> bool:

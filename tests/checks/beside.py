@@ -6,6 +6,7 @@ import signal
 
 from grader.client import request
 from grader.grading import Grading
+from grader.shortage import Shortage
 from grader.subject import Server
 from grader.words import plural
 from tests.checks import clients, life, long, model, questions
@@ -66,7 +67,9 @@ def ten_thousand(grading: Grading, count: int = 10_000) -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     with grading.started() as server:
         if soft < count + 200:
-            server.fail(f"{count} connections", f"this machine lets a process have {soft} descriptors: `ulimit -Hn`")
+            raise Shortage(
+                f"{count:,} connections take {count + 200} descriptors, and a process may have {soft}: `ulimit -Hn`"
+            )
         server.did(f"{count} clients connected and stayed; then a new one came, and three of the old ones asked")
         for _ in range(0, count, 500):
             crowd = [server.client() for _ in range(500)]

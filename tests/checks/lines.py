@@ -362,6 +362,7 @@ class Suite:
         test.__name__ = test.__qualname__ = f"test_{name}"
         test.__module__ = str(self.module["__name__"])
         test.__doc__ = line.says(int(str(scale.get("count", 0))))
-        test.scenes = line.scenes  # type: ignore[union-attr]  # for grader.playing to read
+        test.scenes = line.scenes  # type: ignore[union-attr]  # for grader.playing to read, and so is this
+        test.clients = int(str(scale.get("count", 0)))  # type: ignore[union-attr]
         mark = pytest.mark.points(points) if points else pytest.mark.stretch
         self.module[f"test_{name}"] = mark(test)
