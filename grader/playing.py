@@ -46,6 +46,7 @@ class Playing:
         self.stop = stop
         self.gate: Check | None = None
         self.played = False
+        self.doubted = False  # the machine has been looked at again, since something failed
         self.run: Grading
 
     def read(self, suite: ModuleType) -> None:
@@ -112,7 +113,7 @@ class Playing:
             try:
                 return self.play_once(item)
             except Finding as finding:
-                self.doubt()
+                self.doubt(finding)
                 line = finding.costs
                 if line in ("", check.name):
                     raise
@@ -135,8 +136,14 @@ class Playing:
         server.goes_on()
         server.watch("over")
 
-    def doubt(self) -> None:
-        """A server is blamed only on a machine that still has what it needs. Raises Shortage."""
+    def doubt(self, finding: Finding) -> None:
+        """A server is blamed only on a machine that still has what it needs. Raises Shortage.
+
+        The first time, and whenever it has printed an error of that kind, the machine is looked at again.
+        """
+        if self.doubted and not any(words in finding.printed for words in shortage.PRINTED):
+            return
+        self.doubted = True
         if preflight.short(self.run):
             for launch in list(self.run.launches):  # it may be they who hold it all
                 self.run.end(launch)

@@ -22,6 +22,11 @@ WORDS = {
     errno.EFBIG: f"{ROOM}, or `ulimit -f unlimited`",
     errno.EROFS: ROOM,
 }
+#: What Python prints of such an error.
+PRINTED = (
+    *(f"[Errno {number}]" for number in sorted({*WORDS} - {errno.EPERM, errno.EACCES})),
+    *("start new thread", "MemoryError"),
+)
 OF_A_CONNECTION = frozenset(WORDS) - {errno.EAGAIN}
 
 
