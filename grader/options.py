@@ -15,10 +15,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {text.in_a_line(message)}; `{help_}` says more\n")
 
 
-def program() -> str:
+def program(module: str = "grader") -> str:
     """What the user has typed to get here, https://tox.wiki: an environment of tox, or Python."""
     name = os.environ.get("TOX_ENV_NAME", "")
-    return f"./toxw -e {name}" if name else "python -m grader"
+    return f"./toxw -e {name}" if name else f"python -m {module}"
 
 
 def positive(text: str) -> int:

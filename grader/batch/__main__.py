@@ -20,13 +20,13 @@ from grader.batch.version import GRADER, Settings, grader_version
 from grader.budget import SECONDS
 from grader.finding import CannotGrade
 from grader.grading import EXAMPLES, SEED, step_named
-from grader.options import Parser, positive, seconds
+from grader.options import Parser, positive, program, seconds
 from grader.report.text import in_a_line
 from grader.walls import choice
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(prog="batch", description="Grade a folder with one submission a student.", allow_abbrev=False)
+    parser = Parser(prog=program("grader.batch"), description="Grade one submission a student.", allow_abbrev=False)
     parser.add_argument("submissions", type=Path, help="a folder, a .zip or a .tar for each student")
     parser.add_argument("--steps", default="all", metavar="02,05", help="which steps; all if not given")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the book and the results go")

@@ -4,7 +4,7 @@ Threads, each of which waits for a process: a pool of processes breaks as a whol
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def local(jobs: int) -> Iterator[Executor]:
 def dask(address: str) -> Iterator[Executor]:
     """The workers of a Dask scheduler, which see the same files. Raises CannotGrade.
 
-    What a dead worker had is graded by another; a submission that has ended `allowed-failures` + 1 workers is given up
-    (KilledWorker). https://distributed.dask.org/en/stable/killed.html
+    What a dead worker had is graded by another; one that has ended `allowed-failures` + 1 workers comes back as
+    KilledWorker. https://distributed.dask.org/en/stable/killed.html
     """
     try:
         from distributed import Client  # type: ignore[import-not-found, unused-ignore]
@@ -50,26 +50,43 @@ def dask(address: str) -> Iterator[Executor]:
         try:
             yield executor
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False)
 
 
 def graded(executor: Executor, work: Iterable[Task]) -> Iterator[tuple[Task, Done]]:
-    """Each task with what came of it, as they end. One that the executor cannot do is given up, and costs no other."""
+    """Each task with what came of it, as they end. Raises CannotGrade if the executor itself is gone.
+
+    What it could not do is tried once more at the end, one by one: who was beside a submission that ends workers is
+    not to pay for that. If it cannot be done alone either, it is given up, and costs no other.
+    """
     futures: dict[Future[Done], Task] = {executor.submit(tasks.grade, task): task for task in work}
+    again: list[Task] = []
     for future in as_completed(futures):
         task = futures.pop(future)
-        try:
-            yield task, future.result()
-        except tasks.Stopped:
-            raise KeyboardInterrupt from None
-        except Exception as error:
-            yield task, give_up(task, why(error))
+        done = result_of(future)
+        if isinstance(done, Done):
+            yield task, done
+        else:
+            again.append(task)
+    for task in again:
+        done = result_of(executor.submit(tasks.grade, task))
+        yield task, done if isinstance(done, Done) else give_up(task, f"given up after 2 attempts: {why(done)}")
+
+
+def result_of(future: Future[Done]) -> Done | Exception:
+    try:
+        return future.result()
+    except tasks.Stopped:
+        raise KeyboardInterrupt from None
+    except CancelledError:
+        raise CannotGrade("the scheduler is gone; the same command goes on where it stopped") from None
+    except Exception as error:
+        return error
 
 
 def why(error: Exception) -> str:
     if type(error).__name__ == "KilledWorker":
-        tries = getattr(error, "allowed_failures", 0) + 1
-        return f"its worker died {tries} times"
+        return f"it ended {getattr(error, 'allowed_failures', 0) + 1} workers in each"
     return f"the worker could not grade it: {type(error).__name__}: {str(error)[:200]}"
 
 

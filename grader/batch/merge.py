@@ -9,12 +9,12 @@ from grader.batch.__main__ import write_book
 from grader.batch.manifest import Shard
 from grader.batch.task import PAGE, RESULT, put
 from grader.finding import CannotGrade
-from grader.options import Parser
+from grader.options import Parser, program
 from grader.report.text import in_a_line
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = Parser(prog="merge", description="Join the parts of a batch.", allow_abbrev=False)
+    parser = Parser(prog=program("grader.batch.merge"), description="Join the parts of a batch.", allow_abbrev=False)
     parser.add_argument(
         "shards", nargs="+", type=Path, metavar="SHARD", help="the --out of each part; may be one for all"
     )

@@ -22,6 +22,7 @@ from grader.batch.version import Settings, grader_version, key
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY
 from grader.intake.tree import on_disk
+from grader.kernel import Proc
 from grader.record import FULL, NOT_JUDGED, Result
 from grader.report import page, records
 from grader.report.files import write_whole
@@ -75,6 +76,7 @@ def grade(task: Task) -> Done:
     """Grade a submission, unless its entry is there. Raises Stopped, or whatever keeps this worker from it."""
     if task.version != grader_version():
         raise RuntimeError("this worker has another version of the grader")
+    sweep(task.scratch)
     refusals, sums = look(task)
     wanted = key(task.settings, task.student.folder + "/" + task.student.name, sums)
     found = entries.read(task.folder / entries.NAME)
@@ -110,7 +112,7 @@ def reason(task: Task, words: str) -> str:
 
 def attempted(task: Task, wanted: str, refusals: dict[str, str], sums: list[str], last: bool) -> Entry | None:
     """One try; None if something was not judged and there is another."""
-    scratch, trouble = Path(tempfile.mkdtemp(prefix=task.scratch)), "it was interrupted"
+    scratch, trouble = Path(tempfile.mkdtemp(prefix=f"{task.scratch}{os.getpid()}-")), "it was interrupted"
     try:
         trouble = run_grader(task, scratch)
         if stop.is_set():
@@ -247,6 +249,15 @@ def put(source: Path, target: Path) -> None:
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, encoding="utf-8", errors="backslashreplace", newline="") as file:
         write_whole(target, file.read(entries.MOST_BYTES))
+
+
+def sweep(prefix: str) -> None:
+    """Clear what a worker of this machine has left that was killed: the folder's name has its number."""
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        pid = left.name[len(prefix) :].partition("-")[0]
+        process = Proc().process(int(pid)) if pid.isdigit() else None
+        if (process is None or process.state in "ZX") and left.lstat().st_uid == os.geteuid():
+            clear(left, thoroughly=True)
 
 
 def clear(scratch: Path, thoroughly: bool) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -256,7 +256,9 @@ def test_a_worker_that_cannot(place):
         done = {task.student.name: what for task, what in engines.graded(executor, tasks_of(place))}
     assert [name for name, what in done.items() if not what.judged] == ["student-03"]
     found = entry.read(place / "out" / "student-03" / entry.NAME)
-    assert found.note == "not judged: the worker could not grade it: MemoryError: no \\x1b room"
+    assert (
+        found.note == "not judged: given up after 2 attempts: the worker could not grade it: MemoryError: no \\x1b room"
+    )
 
 
 def test_another_version_elsewhere(place):
@@ -402,6 +404,49 @@ def test_parts_that_do_not_fit(place):
     (outs[1] / "shard-2-of-3.json").write_text("[]")
     assert "is no part of a batch" in said(outs)
     assert not (place / "merged" / "grades.csv").exists()
+
+
+# A cluster
+
+
+@contextmanager
+def cluster(place, allowed):
+    """Two workers of Dask's on this machine; allowed: how many of them a task may end and be tried again."""
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    settings = {"distributed.scheduler.allowed-failures": allowed, "temporary-directory": str(place / "dask")}
+    local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 60}
+    with dask.config.set(settings), distributed.LocalCluster(**local) as found, distributed.Client(found) as client:
+        yield found.scheduler_address, client
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_dies(place, monkeypatch):
+    """One of two is killed in mid-work: what it had is graded elsewhere, and the book is that of one machine."""
+    made_up(place / "class", 12)
+    batch(place / "class", place / "one", "--jobs", 4)
+    monkeypatch.setenv("STUB_NAP", "0.2")
+    with cluster(place, 3) as (address, client), ThreadPoolExecutor(1) as thread:
+        running = thread.submit(batch, place / "class", place / "out", "--scheduler", address)
+        until(lambda: list((place / "out").glob("*/entry.json")), "the first")
+        os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+        assert "12 submissions: " in running.result(200).stdout
+    assert the_book(place / "out") == the_book(place / "one")
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore")
+def test_one_that_ends_workers(place):
+    """Whatever worker it comes to: it is given up after what is said, and those beside it have their grades."""
+    class_of(place / "class", alice="right", bob="wrong", mallory="poison", zoe="right")
+    with cluster(place, 0) as (address, _):
+        batch(place / "class", place / "out", "--scheduler", address, status=1)
+    note = "not judged: given up after 2 attempts: it ended 1 workers in each"
+    assert [row[3] for row in rows(place / "out")[1:]] == ["200", "150", "", "200"]
+    assert rows(place / "out")[3][5] == note and log(place)["mallory"] == 2
+    check_page(place / "out")
+    class_of(place / "class", mallory="right")
+    assert "3 kept, 0 not judged" in batch(place / "class", place / "out").stdout
 
 
 # Arguments
