@@ -25,6 +25,7 @@ ENOUGH = 1 << 26  # bytes: more than any check asks for; a stream that goes on f
 AT_ONCE = 1 << 20  # bytes that one client takes before the others have their turn
 UNASKED = 8  # answers that nobody has asked for; of more no notice is taken
 MOST_EVENTS = 600  # in a diary; of a longer one the middle is left out
+MOST_PIECES, MOST_REPEATED = 12, 100_000  # of what was sent, kept as it was cut, and bytes in all of them
 
 
 class Event(NamedTuple):
@@ -84,6 +85,7 @@ class Client:
         self.received = 0
         self.first_bytes = b""
         self.sent = bytearray()  # all of it, but of a stream without end
+        self.pieces: list[bytes] | None = []  # the same as it was cut; None if that is too much to do again
         self.asked_at: list[float] = []  # when each whole head was sent, seconds by time.monotonic()
         self.checked = 0  # how many of the replies have been held against the rules
         self.reader = ReplyReader(kept)
@@ -143,6 +145,10 @@ class Client:
     def send(self, data: bytes) -> None:
         """Send bytes, or as many as the connection takes now; `pump` sends the rest."""
         self.sent += data[: ENOUGH - len(self.sent)]
+        if self.pieces is not None:
+            self.pieces.append(data)
+            if len(self.pieces) > MOST_PIECES or len(self.sent) > MOST_REPEATED:
+                self.pieces = None
         self.outbox += data
         self.write("sent", excerpt(data))
         self.note_heads(data)

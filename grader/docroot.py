@@ -10,6 +10,7 @@ import random
 import secrets
 import stat
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from grader import places
 from grader.held import History
@@ -78,23 +79,26 @@ class DocumentRoot:
     Keys of `files` are targets as a client writes them in the request line.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, seed: int | None = None):
+        """seed: the same bytes each time; if not given, nobody can guess them."""
         self.folder = folder
         self.path = folder / "www"
         self.path.mkdir()
         self.place = os.path.realpath(os.fsencode(self.path))
         self.files: dict[str, bytes] = {}
         self.targets: dict[bytes, dict[str, None]] = {}  # place -> the targets in `files` that stand for it
+        self.stock: frozenset[bytes] = frozenset()  # the places that were there before any check began
         self.history = History()
-        self.noise = random.Random(secrets.randbits(64))
-        self.secret = f"secret {secrets.token_hex(16)}".encode()
+        self.noise = random.Random(secrets.randbits(64) if seed is None else seed)
+        self.token = secrets.token_hex if seed is None else lambda size: self.noise.randbytes(size).hex()
+        self.secret = f"secret {self.token(16)}".encode()
         self.secrets: list[bytes] = []
         self.sizes = (*SIZES, (2 << 20) + self.odd())
-        self.add("/index.html", f"<!doctype html><title>{secrets.token_hex(8)}</title>\n".encode(), "/", "/?a=b/")
-        self.add("/sub/index.html", f"<p>{secrets.token_hex(8)}</p>\n".encode(), "/sub/")
-        self.add("/sub/deep/page.txt", secrets.token_hex(40).encode())
+        self.add("/index.html", f"<!doctype html><title>{self.token(8)}</title>\n".encode(), "/", "/?a=b/")
+        self.add("/sub/index.html", f"<p>{self.token(8)}</p>\n".encode(), "/sub/")
+        self.add("/sub/deep/page.txt", self.token(40).encode())
         for number in range(12):
-            self.add(f"/page{number}.txt", f"page {number}: {secrets.token_hex(200 + 7 * number)}\n".encode())
+            self.add(f"/page{number}.txt", f"page {number}: {self.token(200 + 7 * number)}\n".encode())
         self.add("/small.bin", self.noise.randbytes(3000))
         self.add("/large.bin", self.noise.randbytes(LARGE + self.odd()))
         self.add(
@@ -102,7 +106,7 @@ class DocumentRoot:
             b"\r\n\r\nHTTP/1.1 404 no\r\nlines\nand\rreturns\r\n\x1a\x00\xff\xfe" + self.noise.randbytes(99),
         )
         self.add("/changing.txt", b"as it was in the beginning\n")
-        self.add("/plain", secrets.token_hex(99).encode())
+        self.add("/plain", self.token(99).encode())
         self.add("/empty.txt", b"")
         self.add("/one.txt", self.noise.randbytes(1))
         self.add("/hundred.bin", self.noise.randbytes(100_003))
@@ -131,7 +135,7 @@ class DocumentRoot:
 
     def add_inside(self) -> None:
         """Links that stay inside; what they lead to is much longer than they are."""
-        self.add("/linked-to.txt", f"{secrets.token_hex(2500)}\n".encode())
+        self.add("/linked-to.txt", f"{self.token(2500)}\n".encode())
         for name, leads_to in (
             ("relative.txt", "linked-to.txt"),
             ("absolute.txt", os.fsdecode(self.place) + "/linked-to.txt"),
@@ -158,7 +162,7 @@ class DocumentRoot:
             "www2/secret.txt",
             "porch.html",
         ):
-            self.secrets.append(secrets.token_hex(16).encode())
+            self.secrets.append(self.token(16).encode())
             path = self.folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(b"%s %s\n" % (self.secret, self.secrets[-1]))
@@ -188,6 +192,7 @@ class DocumentRoot:
         (self.path / "pipes").mkdir()
         os.mkfifo(self.path / "pipes" / "index.html")
         os.mknod(self.path / "socket", stat.S_IFSOCK | 0o600)
+        self.stock = frozenset(self.targets)
 
     def link(self, name: str, leads_to: bytes) -> None:
         place = os.path.join(self.place, name.encode())
@@ -202,7 +207,7 @@ class DocumentRoot:
         spellings = self.targets.setdefault(place, {})
         known = next((other for other in spellings if other in self.files), "")
         if not known:
-            data = f"{secrets.token_hex(30)} {name!r}\n".encode()
+            data = f"{self.token(30)} {name!r}\n".encode()
             self.add(name if isinstance(name, bytes) else name.encode(), data, target)
         elif target not in spellings:
             spellings[target] = None
@@ -233,6 +238,28 @@ class DocumentRoot:
     def longest(self) -> str:
         """The target of the longest file that there is: no kernel takes all of it for one connection, either."""
         return max(("/big.bin", self.big), ("/huge.bin", self.huge), key=lambda pair: len(pair[1]))[0]
+
+    def fill(self) -> None:
+        """Write all that has a size, at once."""
+        for size in SIZES:
+            self.sized(size)
+        assert self.big and self.huge  # written when they are asked for
+
+    def always_has(self, target: str) -> bool:
+        """Whether the site that is filled has this file too, and not only one to which a check has added it."""
+        sized = {f"sized/{size}.bin" for size in SIZES}
+        name = self.file_of(target)
+        return name in {"big.bin", "huge.bin", *sized} or os.path.join(self.place, name.encode()) in self.stock
+
+    def file_of(self, target: str) -> str:
+        """The path, below the root, of the file of the site that a target stands for; "" if there is none."""
+        path = unquote_to_bytes(target.partition("?")[0].encode("latin-1"))
+        try:
+            place = self.place_of(path + INDEX * path.endswith(b"/"))
+            name = os.path.relpath(place, self.place).decode()
+        except (ValueError, OSError):
+            return ""
+        return name if place in self.targets and within(self.place, place) and os.path.isfile(place) else ""
 
     def twin(self) -> Path:
         """Another folder with some of the files, the same to the byte, and a name that is to be left as it is."""

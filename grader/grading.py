@@ -46,6 +46,7 @@ class Grading:
         self.walls = walls or Walls()
         self.step = step
         self.budget = Budget()
+        self.submission = submission
         self.snapshot = receive_one(submission, step, lone=lone, follow=follow)
         self.source = self.snapshot.source
         self.python = python

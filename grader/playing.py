@@ -59,6 +59,7 @@ class Playing:
             code = "\n\n".join(map(inspect.getsource, test.scenes))
             name = name.removeprefix("test_")
             check = Check(name, str(test.__doc__), worth, "stretch" in marks, code=code, clients=test.clients)
+            check.main = name == getattr(suite, "MAIN", "")
             self.result.checks.append(check)
         self.gate = next(iter(self.result.checks), None)
         self.watchers = list(getattr(suite, "WATCHERS", ()))

@@ -32,7 +32,7 @@ class Story:
 
 @dataclass
 class Check:
-    """One line of the rubric and what came of it. `points` is 0 for a stretch check."""
+    """One line of the rubric and what came of it. `points` is 0 for a stretch check; `main`: what the step is about."""
 
     name: str
     title: str
@@ -46,6 +46,7 @@ class Check:
     stories: list[Story] = field(default_factory=list)  # one for each server that it used
     code: str = ""  # the source of the check itself
     clients: int = 0  # how many it has at a time, if it is about so many
+    main: bool = False
 
     @property
     def earned(self) -> int:

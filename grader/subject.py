@@ -1,14 +1,13 @@
 """The server under test as the checks see it: clients to send, facts to ask, verdicts to demand."""
 
 import select
-import shlex
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from grader import evidence, holdings, judge, questions, waiting
+from grader import by_hand, evidence, holdings, judge, questions, waiting
 from grader.client import Client, request
 from grader.contract import Violation
 from grader.facts import Facts
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
     from grader.grading import Grading
 
 ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict asks for: none rests on it
+
+
+def has_none(client: Client) -> bool:
+    """Whether it has no answer."""
+    return not client.replies
 
 
 class Server(Facts):
@@ -206,8 +210,9 @@ class Server(Facts):
         saw: Callable[[], str] | str = "",
         look_at: Questions = "",
         costs: str = "",
+        amiss: Callable[[Client], bool] | None = None,
     ) -> None:
-        """Demand a state. Raises Finding if it does not come to hold."""
+        """Demand a state. Raises Finding if it does not come to hold. amiss: see `fail`."""
         outcome = self.until(condition, self.patience)
         if not outcome:
             at_once = self.gone() or (outcome.proven and self.prover.at_rest)
@@ -216,7 +221,7 @@ class Server(Facts):
             if not seen:
                 watched = clients if clients is not None else [c for c in self.clients if not c.replies][-3:]
                 seen = "; ".join(evidence.state_of(client, self.launch) for client in watched)
-            self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients, costs=costs)
+            self.fail(expected, seen, how=outcome.why, look_at=look_at, clients=clients, costs=costs, amiss=amiss)
 
     def fail(
         self,
@@ -228,11 +233,13 @@ class Server(Facts):
         clients: list[Client] | None = None,
         broken: Violation | None = None,
         costs: str = "",
+        amiss: Callable[[Client], bool] | None = None,
     ) -> None:
         """Raise a Finding with all the evidence of this moment, unless it is the breach of another line and known.
 
         Where a connection has ended, the server may be about to end too, which is what matters then. broken: the rule
         of the contract that this is a breach of, if it is not to be found out. costs: the line, if no HTTP rule.
+        amiss: whether what a client has, who sent what the first of `clients` sent, is wrong whatever others do.
         """
         if any(words in saw for words in ("a reset", "end of the stream", "could not connect", "Connection")):
             self.comes(self.gone, 1)
@@ -269,6 +276,7 @@ class Server(Facts):
             first = self.verdicts.ends.setdefault(end, costs or self.verdicts.line)
             if first != (costs or self.verdicts.line):
                 costs, rule = first, end
+        fault = by_hand.Fault(clients[0], expected, broken, amiss) if clients else None
         raise Finding(
             expected=expected,
             saw=saw or "nothing of the kind",
@@ -278,7 +286,7 @@ class Server(Facts):
             cause=cause,
             line=line.number if line and line.file == "server.py" else 0,
             look_at=questions.choose(seen, look_at or questions.RULES.get(rule, ""), raised="traceback" in cause),
-            repeat=self.by_hand(clients[0] if clients else None),
+            repeat=by_hand.line(self, expected, fault),
             printed=printed[-2000:],
             costs=costs,
             rule=rule or costs,
@@ -293,39 +301,6 @@ class Server(Facts):
             broken = found[0] if found else judge.unanswered(self, client)
         return (judge.owner(self, client, broken), broken.rule) if broken else ("", "")
 
-    def by_hand(self, client: Client | None) -> str:
-        """A line for bash that repeats what a client did, at a server on the default port.
-
-        curl for a plain GET, else Python; before it, where others stall, a connection that stalls too.
-        """
-        if client is None or not 0 < len(client.sent_bytes) < 1000:
-            return ""
-        sent = client.sent_bytes
-        words = sent.split(b"\r\n")[0].split(b" ")
-        plain = sent.endswith(b"\r\n\r\n") and sent.count(b"\r\n") == 3 and len(words) == 3 and words[0] == b"GET"
-        if not plain:
-            return (
-                (
-                    "python3 -c \"import socket; s = socket.create_connection(('127.0.0.1', 7890)); "
-                    f's.sendall({sent!r}); s.settimeout(5); print(s.recv(65536))"'
-                )
-                .replace("$", "\\$")
-                .replace("`", "\\`")
-            )
-        others = [other for other in self.clients if other is not client and not other.replies]
-        target = words[1].decode("latin-1")
-        if others and target in self.root.files:
-            target = "/index.html"  # the learner's site has no other of ours
-        line = f"curl -v --path-as-is --max-time 5 {shlex.quote(f'http://127.0.0.1:7890{target}')}"
-        if not others:
-            return line
-        connect = "exec 3<>/dev/tcp/127.0.0.1/7890; printf"
-        if all(other.reading for other in others):
-            return f"{connect} 'GET / HT' >&3; {line}; exec 3>&-"
-        big = "html/big.bin"
-        asked = "'GET /big.bin HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n' >&3"
-        return f"head -c 16000000 /dev/zero >{big}; {connect} {asked}; {line}; exec 3>&-; rm {big}"
-
     # What a client is answered
 
     def reply(self, client: Client, expected: str = "a complete answer", look_at: Questions = "") -> Reply:
@@ -336,10 +311,11 @@ class Server(Facts):
             f"{expected} for {client.name}",
             clients=[client],
             look_at=look_at,
+            amiss=has_none,
         )
         if len(client.replies) <= taken:
             saw = evidence.state_of(client, self.launch)
-            self.fail(f"{expected} for {client.name}", saw, clients=[client], look_at=look_at)
+            self.fail(f"{expected} for {client.name}", saw, clients=[client], look_at=look_at, amiss=has_none)
         client.taken += 1
         return client.replies[taken]
 
@@ -357,13 +333,18 @@ class Server(Facts):
         reply = self.reply(client, expected, look_at)
         if (reply.status != 200 or reply.body != wanted) and self.known_as_broken(client):
             return reply
+
+        def amiss(other: Client) -> bool:
+            return has_none(other) or (other.replies[-1].status, other.replies[-1].body) != (200, wanted)
+
         if reply.status != 200:
-            self.fail(expected, f"{client.name} was answered {reply.status}", clients=[client], look_at=look_at)
+            saw = f"{client.name} was answered {reply.status}"
+            self.fail(expected, saw, clients=[client], look_at=look_at, amiss=amiss)
         if reply.body != wanted:
             others = (name for name, data in self.root.files.items() if data and data == reply.body)
             other = next(others, "")
             what = f"got the {len(reply.body)} bytes of {other}" if other else difference(reply.body, wanted)
-            self.fail(expected, f"{client.name}: {what}", clients=[client], look_at=look_at)
+            self.fail(expected, f"{client.name}: {what}", clients=[client], look_at=look_at, amiss=amiss)
         return reply
 
     def answers(self, client: Client, statuses: tuple[int, ...], why: str, look_at: Questions = "") -> Reply:
@@ -372,21 +353,21 @@ class Server(Facts):
         reply = self.reply(client, f"{wanted} ({why})", look_at)
         if self.known_as_broken(client):
             return reply
-        if self.root.leaks(reply.body) or self.root.leaks(reply.head):
-            self.fail(
-                f"{wanted} ({why})",
-                "a file from outside the root was sent",
-                clients=[client],
-                look_at=look_at,
-            )
+        expected = f"{wanted} ({why})"
+        if any(map(self.root.leaks, (reply.body, reply.head))):
+            saw = "a file from outside the root was sent"
+            self.fail(expected, saw, clients=[client], look_at=look_at, amiss=self.was_sent_a_secret)
         if reply.status not in statuses:
-            self.fail(
-                f"{wanted} ({why})",
-                f"{client.name} was answered {reply.status}",
-                clients=[client],
-                look_at=look_at,
-            )
+            saw = f"{client.name} was answered {reply.status}"
+
+            def amiss(other: Client) -> bool:
+                return has_none(other) or other.replies[-1].status not in statuses
+
+            self.fail(expected, saw, clients=[client], look_at=look_at, amiss=amiss)
         return reply
+
+    def was_sent_a_secret(self, client: Client) -> bool:
+        return any(self.root.leaks(reply.head) or self.root.leaks(reply.body) for reply in client.replies)
 
     def goes_on(self) -> None:
         """After whatever was done: the next clients are served."""

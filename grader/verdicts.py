@@ -37,7 +37,8 @@ class Verdicts:
     line: of the check that runs. lines: those that are judged in this run. ledger: line -> what another line's scene
     has shown of it. muted: line and rule that are known to be broken: what else is wrong is then looked for.
     controls: a head that was asked alone -> the line that it costs. ends: how a server ended by itself, its status and
-    its traceback -> the line that this has cost: it costs no second one.
+    its traceback -> the line that this has cost: it costs no second one. seconds_by_hand: spent on
+    trying lines of shell.
     """
 
     caught: bool = False
@@ -53,6 +54,7 @@ class Verdicts:
     lost: set[str] = field(
         default_factory=set
     )  # lines: what breaks one is left out where another asks for something else
+    seconds_by_hand: float = 0.0
     rested: set[object] = field(default_factory=set)  # states of its clients in which a server has used no CPU
 
     def judges(self, line: str, rule: str) -> bool:

@@ -5,6 +5,7 @@ from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.ALONE
+MAIN = "one_at_a_time"  # whose picture stands open on the page
 line = Suite(globals(), alone=True)
 
 line("answers", 2)

@@ -5,6 +5,7 @@ from tests.checks.leaving import FEWER
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_CHILDREN
+MAIN = "stalled"  # whose picture stands open on the page
 line = Suite(globals(), leaves=leaving.LINES_OF_PROCESSES)
 
 line("answers", 2)

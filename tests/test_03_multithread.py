@@ -4,6 +4,7 @@ from tests.checks import leaving, watchers
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_THREADS
+MAIN = "stalled"  # whose picture stands open on the page
 line = Suite(globals(), leaves=leaving.LINES_OF_THREADS)
 
 line("answers", 2)

@@ -4,6 +4,7 @@ from tests.checks import watchers
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_GREENLETS
+MAIN = "stalled"  # whose picture stands open on the page
 line = Suite(globals())
 
 line("answers", 2)

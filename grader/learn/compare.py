@@ -109,15 +109,16 @@ def show(options: argparse.Namespace) -> int:
         return 2
     print(f"  {'':<34} {'yours':>8} {'ours':>8}")
     print(f"  {'points':<34} {mine.score:>8} {ours.score:>8}")
-    for words, my_rate, our_rate in zip(("one client", f"{AT_ONCE} at once"), my_rates, our_rates, strict=True):
-        print(f"  {f'requests a second, {words}':<34} {my_rate:>8} {our_rate:>8}")
+    labels = [f"requests a second, {words}" for words in ("one client", f"{AT_ONCE} at once")]
+    rates = list(zip(labels, my_rates, our_rates, strict=True))
+    for label, my_rate, our_rate in rates:
+        print(f"  {label:<34} {my_rate:>8} {our_rate:>8}")
     print("  (no part of the grade; one and the same server may differ by a third from run to run)")
     outcomes = {check.name: check.outcome for check in ours.checks}
     for check in mine.checks:
         if check.outcome != outcomes.get(check.name):
             print(f"  {check.name:<34} {check.outcome:>8} {outcomes.get(check.name, '-'):>8}")
     path = options.kept / "report" / f"compare{step[:2]}.html"
-    mine.step, ours.step = f"{step}-yours", f"{step}-ours"
-    write_whole(path, page.render([mine, ours]))
-    print(f"both, with pictures: {home.shown(path)}")
+    write_whole(path, page.render_comparison(mine, ours, rates))
+    print(f"both side by side, with pictures: {home.shown(path)}")
     return 0

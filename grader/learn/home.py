@@ -13,6 +13,7 @@ from pathlib import Path
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY, TODO
 from grader.kernel import Proc, sockets
+from grader.learn import site
 from grader.learn.skeleton import cut, held_by_git
 from grader.report.files import write_whole
 
@@ -93,10 +94,27 @@ def in_git(path: Path) -> bytes | None:
 
 
 def run(options: argparse.Namespace) -> int:
-    source(options.step)
-    if not options.rest and in_use():
+    """Run a server until it ends or Ctrl-C. Before what is for server.py may stand `--site` and `--submission DIR`."""
+    own = argparse.ArgumentParser(prog="run", add_help=False, allow_abbrev=False)
+    own.add_argument("--site", action="store_true")
+    own.add_argument("--submission", type=Path, default=None)
+    mine, rest = own.parse_known_args(options.rest)
+    if mine.submission is None:
+        source(options.step)
+    program = mine.submission / options.step / "server.py" if mine.submission else script(options.step)
+    if not program.is_file():
+        raise CannotGrade(f"{program} is not there; give the folder that holds it, and an archive unpacked")
+    if not any(word.startswith("--port") for word in rest) and in_use():
         raise CannotGrade(f"port {ADDRESS[1]} is in use; end what listens there, or add `--port 0` after the step")
-    server = subprocess.Popen([sys.executable, str(script(options.step)), *options.rest])
+    if not mine.site:
+        return serve(program, rest)
+    with site.laid_out(options.kept / "site") as root:
+        print(f"serving the grader's site, {shown(root.path)}; it is removed in the end", flush=True)
+        return serve(program, ["--root", str(root.path), *rest])
+
+
+def serve(program: Path, arguments: list[str]) -> int:
+    server = subprocess.Popen([sys.executable, str(program), *arguments])
     try:
         address = wait_for_listener(server)
         if address:

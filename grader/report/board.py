@@ -95,7 +95,9 @@ def summary(result: Result) -> None:
         title = Text.assemble("first: ", (text.printable(failed[0].title), "bold"))
         out.print(Panel(story(finding), title=title, title_align="left", border_style="red", padding=(0, 1)))
         if finding.repeat:  # outside, and in one piece, so that it can be copied
-            out.print(Text.assemble(("by hand: ", "dim"), words(finding.repeat, "cyan")), soft_wrap=True)
+            remark, _, line = finding.repeat.rpartition("\n")
+            out.print(Text.assemble(("by hand: ", "dim"), words(remark, "dim")), soft_wrap=True)
+            out.print(words(line, "cyan"), soft_wrap=True)
     score = Text(text.score(result), style="bold green" if result.done else "bold")
     score.append(f"  {result.step}, {result.seconds:.1f} s, walls: {result.walls}", style="dim")
     out.print(score)

@@ -66,6 +66,11 @@ def wanting(result: Result) -> list[tuple[str, list[Check]]]:
     return list(groups.items())
 
 
+def drawn(check: Check) -> list[Story]:
+    """The stories of which there is something to be seen."""
+    return [story for story in check.stories if story.events or len(story.sights) > 1]
+
+
 def code(text: str) -> Markup:
     """Words of ours: what stands between backticks as code. Everything is escaped."""
     parts = [escape(clean(part)) for part in text.split("`")]
@@ -91,6 +96,7 @@ def environment() -> jinja2.Environment:
         "picture": picture,
         "finding_rows": finding_rows,
         "wanting": wanting,
+        "drawn": drawn,
     }
     made.filters["code"] = code
     return made
@@ -124,15 +130,24 @@ def render(results: list[Result]) -> str:
     )
 
 
+def render_comparison(mine: Result, ours: Result, rates: list[tuple[str, str, str]]) -> str:
+    """Both servers side by side, check by check. rates: what, the learner's, ours."""
+    others = {check.name: check for check in ours.checks}
+    pairs = [(check, others[check.name]) for check in mine.checks if check.name in others]
+    return environment().get_template("compare.html").render(mine=mine, ours=ours, rates=rates, pairs=pairs)
+
+
 @dataclass
 class Model:
-    """One of the servers in the scene that all of them play. facts: what the kernel showed, (label, value)."""
+    """One of the servers in the scene that all of them play. facts: what the kernel showed, (label, value). own: the
+    learner's."""
 
     step: str
     name: str
     look_for: str
     facts: list[tuple[str, str]]
     story: Story
+    own: bool = False
 
 
 def render_models(models: list[Model], day: str) -> tuple[str, str]:

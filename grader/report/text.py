@@ -77,7 +77,8 @@ def failure(finding: Finding) -> str:
             f"    {'printed' if n == 0 else '':<9} | {text}" for n, text in enumerate(last_lines(finding.printed))
         ]
     if finding.repeat:
-        parts.append(f"    {'by hand':<9} {printable(finding.repeat)}")
+        lead = f"\n    {'':<9} "
+        parts.append(f"    {'by hand':<9} {lead.join(printable(finding.repeat).splitlines())}")
     if finding.look_at:
         parts.append(paragraph("look at", finding.look_at))
     return "\n".join(parts)

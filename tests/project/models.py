@@ -1,13 +1,15 @@
 """The eight models side by side: one scene played with each solution, and what it looked like.
 
-    python tests/project/models.py                                writes proofs/models.html and .svg
-    python tests/project/models.py --submission steps --html FILE     the same with other servers
+    python tests/project/models.py             writes .tox/report/models.html, with the learner's server as a ninth
+    python tests/project/models.py 05          the learner's step 5; not said: the one that was written to last
+    python tests/project/models.py --proofs    writes proofs/models.html and .svg, which have our eight alone
 
 Five clients send half a request each, in order. Then they end their requests, the last to come first; each
 waits for its answer until it has it, or until the kernel shows that it cannot come yet.
 """
 
 import argparse
+import os
 import sys
 import time
 from datetime import date
@@ -20,7 +22,8 @@ sys.path[:0] = [str(HERE), str(REPOSITORY)]
 from grader import STEPS  # noqa: E402
 from grader.client import Client, request  # noqa: E402
 from grader.finding import CannotGrade, Finding  # noqa: E402
-from grader.grading import Grading  # noqa: E402
+from grader.grading import Grading, step_named  # noqa: E402
+from grader.learn import home  # noqa: E402
 from grader.proof import look  # noqa: E402
 from grader.report import files, page  # noqa: E402
 from grader.story import tell  # noqa: E402
@@ -112,31 +115,59 @@ def kernel_facts(server: Server, crowd: list[Client]) -> list[tuple[str, str]]:
     ]
 
 
+def model(submission: Path, step: str, owner: str = "") -> page.Model:
+    """The scene with one server. Raises CannotGrade or Finding; who is not served in the end is no reason to."""
+    name, look_for = MODELS[step]
+    look_for = f"What ours shows should show here too. {look_for}" if owner else look_for
+    grading = Grading(submission, step)
+    try:
+        server = grading.start()
+        server.begin_story()
+        facts = play(server)
+        return page.Model(step, f"{owner}{name}", look_for, facts, tell(server, time.monotonic()), bool(owner))
+    finally:
+        grading.close()
+
+
+def written_last() -> str:
+    """The step of the learner's in which no TODO is left and that was changed last; "" if there is none."""
+    done = [step for step in STEPS if home.script(step).exists() and not home.open_todo(step)]
+    return max(done, key=lambda step: home.script(step).stat().st_mtime, default="")
+
+
+def ninth(step: str) -> list[page.Model]:
+    """The learner's server, or none and a line that says why."""
+    if not step:
+        print("yours: none yet; a server in which no TODO is left is shown beside these eight")
+        return []
+    try:
+        return [model(home.script(step).parents[1], step, "Yours: ")]
+    except (CannotGrade, Finding) as error:
+        print(f"yours, {step}: it is not shown: {error}", file=sys.stderr)
+        return []
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Play one scene with each of the eight servers.")
-    parser.add_argument("--submission", type=Path, default=REPOSITORY / "solutions")
-    parser.add_argument("--html", type=Path, default=REPOSITORY / "proofs" / "models.html")
+    parser.add_argument("step", nargs="?", default="", help="which server of yours is shown beside them")
+    parser.add_argument("--html", type=Path, default=REPOSITORY / ".tox" / "report" / "models.html")
+    parser.add_argument("--proofs", action="store_true", help="write into proofs/, and show ours alone")
     options = parser.parse_args()
     models = []
-    for step in STEPS:
-        name, look_for = MODELS[step]
-        try:
-            grading = Grading(options.submission, step)
-            try:
-                server = grading.start()
-                server.begin_story()
-                facts = play(server)
-                models.append(page.Model(step, name, look_for, facts, tell(server, time.monotonic())))
-            finally:
-                grading.close()
-        except (CannotGrade, Finding) as error:
-            print(f"{step}: {error}", file=sys.stderr)
-            return 1
-        print(f"{step}: {'; '.join(f'{label} {value}' for label, value in facts)}", flush=True)
-    text, image = page.render_models(models, str(date.today()))
-    files.write_whole(options.html, text)
-    files.write_whole(options.html.with_suffix(".svg"), image)
-    print(f"picture: {options.html}")
+    try:
+        own = step_named(options.step) if options.step else written_last()
+        for step in STEPS:
+            models.append(model(REPOSITORY / "solutions", step))
+            print(f"{step}: {'; '.join(f'{label} {value}' for label, value in models[-1].facts)}", flush=True)
+    except (CannotGrade, Finding) as error:
+        print(error, file=sys.stderr)
+        return 1 if isinstance(error, Finding) else 2
+    path = REPOSITORY / "proofs" / "models.html" if options.proofs else options.html
+    text, image = page.render_models(models if options.proofs else [*models, *ninth(own)], str(date.today()))
+    files.write_whole(path, text)
+    if options.proofs:
+        files.write_whole(path.with_suffix(".svg"), image)
+    print(f"picture: {os.path.relpath(path)}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """The page and its pictures: nothing of a submission is more than text in it, and what is drawn is what happened."""
 
+import importlib
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
+import models
 import pytest
 import tools
 from tools import REPOSITORY, STEPS, grade, solution, submission
@@ -259,6 +261,44 @@ def test_failed_checks_are_open():
         ("passed", "passed", ""),
     ]
     assert re.search(r"checks? (was|were) not run: r", text)
+
+
+def test_pictures_can_be_found():
+    """Each check that can be unfolded says so by a word; that of the step's idea is open though it has passed."""
+    made = result()
+    for name, main in (("idea", True), ("other", False)):
+        made.checks.append(Check(name, "What holds.", 2, outcome=PASSED, stories=[story()], main=main))
+    text = page.render([made])
+    folds = re.findall(r'<summary class="heading">.*?</summary>', text, re.S)
+    assert folds and all(re.search(r'class="more">(picture|details)<', fold) for fold in folds)
+    assert 'id="05_nonblocking-idea" open>' in text and 'id="05_nonblocking-other">' in text
+    assert "summary .more::before" in STYLE and "details[open] > summary .more::before" in STYLE
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_has_a_picture_that_stands_open(step):
+    """A suite names the line that its step is about, and that line is one of the suite's."""
+    suite = importlib.import_module(f"tests.test_{step}")
+    assert hasattr(suite, f"test_{suite.MAIN}")
+
+
+@pytest.mark.parametrize("word", EVIL)
+def test_comparison(word):
+    """Both servers stand side by side, check by check, with their pictures, under a title of its own; nothing comes of
+    what others wrote here either."""
+    texts = []
+    for words in (word, "x"):
+        mine, ours = result(words), result()
+        ours.checks[1].outcome, ours.checks[1].finding = PASSED, None
+        texts.append(page.render_comparison(mine, ours, [("requests a second", "10", "20")]))
+    evil, plain = map(Outline, texts)
+    assert evil.elements == plain.elements and evil.style.strip() == STYLE.strip()
+    assert "<title>Yours beside ours: 05_nonblocking" in texts[0]
+    assert 'id="failed" open>' in texts[0] and 'id="passed">' in texts[0]
+    sides = re.findall(r"<h3>(Yours|Ours)</h3>(.*?)</section>", texts[0], re.S)
+    assert [side for side, _ in sides] == ["Yours", "Ours"] * len(mine.checks)
+    assert all("<figure>" in inside for _, inside in sides)
+    assert all(name not in ("src", "href") for _, name, _ in evil.values)
 
 
 def test_links_lead_to_a_check():
@@ -561,11 +601,24 @@ def test_tox_writes_a_page_for_each_step():
     assert 'options = --submission steps --kept "{work_dir}"' in text  # the page: see test_learn.py
 
 
+def test_models_with_a_ninth(tmp_path, monkeypatch, capsys):
+    """The learner's server stands last, and only `--proofs` writes into proofs/."""
+    monkeypatch.setattr(models, "STEPS", STEPS[:1])
+    monkeypatch.setattr(models.home, "script", lambda step: REPOSITORY / "solutions" / step / "server.py")
+    kept = (REPOSITORY / "proofs" / "models.html").read_bytes()
+    monkeypatch.setattr(sys, "argv", ["models.py", "01", "--html", str(tmp_path / "m.html")])
+    assert models.main() == 0 and "picture: " in capsys.readouterr().out
+    outline = Outline((tmp_path / "m.html").read_text("utf-8"))
+    sections = [value for tag, name, value in outline.values if tag == "section" and name == "id"]
+    assert sections == ["01_blocking", "own-01_blocking"] and "Yours: Blocking" in outline.text
+    assert (REPOSITORY / "proofs" / "models.html").read_bytes() == kept
+
+
 def test_models_page_is_kept():
     """proofs/models.html shows all eight models, and asks for nothing from outside either."""
     outline = Outline((REPOSITORY / "proofs" / "models.html").read_text("utf-8"))
     assert [value for tag, name, value in outline.values if tag == "section" and name == "id"] == list(STEPS)
-    assert outline.style.strip() == STYLE.strip(), "tox -e models mends it"
+    assert outline.style.strip() == STYLE.strip(), "tox -e models-proofs mends it"
     assert all(name not in ("src", "href") for _, name, _ in outline.values)
 
 

@@ -1,0 +1,153 @@
+"""What a finding says is to be typed: it is tried before it is told, and shows what it was told for."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import corpus
+import hands
+import pytest
+import tools
+from tools import REPOSITORY, solution
+
+from grader import bash
+from grader.bash import Deed, named, printed
+from grader.docroot import DocumentRoot
+from grader.finding import CannotGrade, Finding
+from grader.learn import site
+
+#: One of each kind: a status, a body, a head too long to be written out, a connection that stays, others that stall,
+#: a reader that reads nothing, two requests in a row, a server that ends, and what no client can see.
+SAMPLE = (
+    "01_blocking/text_newlines",
+    "02_multiprocess/request_line_of_4094",
+    "03_multithread/keeps_old_clients",
+    "03_multithread/join_after_start",
+    "06_keepalive/501_drops_what_is_behind",
+    "06_keepalive/bad_utf8_unhandled",
+)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /%41 HTTP/1.1\r\n\r\n",
+        b"",
+        b"-n \\ ' \" ! $x `a`\t\n",
+        bytes(range(256)),
+        b"a=b&" * 99 + b"%s" * 30 + b"x",
+    ],
+)
+def test_printf_says_the_same_bytes(data):
+    """Whatever is sent, bash's printf sends the same; what comes again and again is written once."""
+    done = subprocess.run(["bash", "-c", printed(data)], capture_output=True, check=True)
+    assert done.stdout == data
+    assert len(printed(b"x" * 9000)) < 60
+
+
+def test_names_of_files(tmp_path):
+    """A path is one word of bash, whatever it holds."""
+    for name in ("a b", "it's", "line\nbreak", "中文", "\x80", "$HOME"):
+        made = subprocess.run(["bash", "-c", f"echo hello >{named(name)}"], cwd=tmp_path, env={"LC_ALL": "C"})
+        assert made.returncode == 0 and (tmp_path / name).read_text() == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("deed", "words"),
+    [
+        (Deed((b"GET / HTTP/1.1\r\n\r\n",)), "cat -v"),
+        (Deed((b"GET / HT", b"TP/1.1\r\n\r\n")), "sleep 1; printf 'TP/1.1"),
+        (Deed((b"x",), half_closed=True), "SHUT_WR"),
+        (Deed((b"x",), leaves="reset"), "SO_LINGER"),
+        (Deed((b"x",), reading=False), "sleep 3"),
+    ],
+)
+def test_deeds_in_bash(deed, words):
+    """What bash has a word for is written so, and the rest in Python; each is a line that bash can read."""
+    line = bash.asked(deed, 0)
+    assert words in line and "\n" not in line
+    assert subprocess.run(["bash", "-n", "-c", line]).returncode == 0
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_lines_show_the_fault(name, temporary):
+    """Each line shows the fault with the server that it was told of, and none with the solution."""
+    (entry,) = [entry for entry in corpus.entries("wrong") if entry.name == f"wrong/{name}"]
+    lines, bad = hands.tried(entry, False)
+    assert bad == []
+    told = [one for one in lines if one.check in entry.caught_by and one.repeat]
+    assert told and all("--site" in one.repeat and entry.step[:2] in one.repeat for one in told)
+
+
+def test_nothing_that_does_not_show(grading):
+    """A fault that comes of all that was before has no line: another server that is asked the same is right."""
+    counting = solution("01_blocking").replace("status = 200", "status = 200 if len(os.listdir('.')) < 0 else 200")
+    run = grading(counting, "01_blocking")
+    with run.started() as server:
+        client = server.ask("/page1.txt")
+        server.reply(client)
+        with pytest.raises(Finding) as found:
+            server.fail("200 with nothing", "something", clients=[client], amiss=lambda other: other is client)
+    assert found.value.repeat == ""
+
+
+def test_what_is_tried_leaves_nothing(grading):
+    """The servers that a line is tried with are ended, and no check hears of them."""
+    run = grading(solution("02_multiprocess"), "02_multiprocess")
+    with run.started() as server:
+        client = server.ask("/page1.txt")
+        server.reply(client)
+        launches, stage = list(run.launches), list(run.stage)
+        with pytest.raises(Finding) as found:
+            server.fail("404 (why)", "client #1 was answered 200", clients=[client], amiss=lambda other: True)
+        assert run.launches == launches and run.stage == stage
+    assert found.value.repeat.endswith("curl -sSi -g --path-as-is --max-time 5 http://127.0.0.1:7890/page1.txt")
+
+
+def test_the_site_is_the_same_each_time(tmp_path):
+    """Same names and bytes in every run, and the names of the site of a grade; secrets beside the root; then gone."""
+    found = []
+    for _ in range(2):
+        with site.laid_out(tmp_path / "site") as root:
+            found.append({path.relative_to(tmp_path): path.is_file() for path in (tmp_path / "site").rglob("*")})
+            found.append(dict(root.files))
+            assert root.leaks((tmp_path / "site" / "secret.txt").read_bytes())
+        assert os.listdir(tmp_path) == []
+    assert found[:2] == found[2:]
+    (tmp_path / "other").mkdir()
+    graded = DocumentRoot(tmp_path / "other")
+    graded.add_outside()
+    there = {path.relative_to(tmp_path / "other") for path in (tmp_path / "other").rglob("*")}
+    assert there <= {path.relative_to("site") for path in found[0]}
+    assert graded.files["/page1.txt"] != found[1]["/page1.txt"]
+
+
+def test_the_site_is_one_servers(tmp_path):
+    """A second run is refused in a line; what one that was killed has left there goes."""
+    (tmp_path / "site" / "old").mkdir(parents=True)
+    with site.laid_out(tmp_path / "site"):
+        assert not (tmp_path / "site" / "old").exists()
+        with pytest.raises(CannotGrade, match="another server has the site"), site.laid_out(tmp_path / "site"):
+            pass
+        assert (tmp_path / "site" / "www").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_run_with_the_site(tmp_path, number):
+    """`run 01 --site` says where the site is, serves it, and removes it when it ends."""
+    program = REPOSITORY / "solutions" / "01_blocking" / "server.py"
+    with hands.served(program, "01_blocking") as (folder, port):
+        url = f"http://127.0.0.1:{port}/sub/deep/page.txt"
+        got = subprocess.run(["curl", "-sS", url], capture_output=True, check=True).stdout
+        assert got == (folder / "sub" / "deep" / "page.txt").read_bytes()
+    assert not folder.exists()
+    command = [sys.executable, "-m", "grader.learn", "run", "--kept", str(tmp_path), "01", "--site"]
+    run = subprocess.Popen(
+        [*command, "--submission", "solutions", "--port", "0"], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    assert "removed in the end" in run.stdout.readline() and "http" in run.stdout.readline()
+    assert (tmp_path / "site" / "www" / "link.txt").is_symlink()
+    run.send_signal(number)
+    assert run.wait(tools.PATIENT) == 0 and os.listdir(tmp_path) == []
+    run.stdout.close()
