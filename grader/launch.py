@@ -31,6 +31,7 @@ from grader.walls import Program, Walls
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 DEFAULT_PORT = 7890
 END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
+CHASE = 0.05  # seconds at a time
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 
 _own: set[int] = set()  # children that the grader itself has started and will reap
@@ -335,6 +336,17 @@ class Launch:
         if self.status is None:
             os.kill(self.pid, number)
 
+    def chase(self) -> None:
+        """Kill a chain whose links live too short to be found in /proc: each becomes our child when the one before has
+        ended, and who is our child is told quickly."""
+        end = time.monotonic() + CHASE
+        while time.monotonic() < end and (children := orphans()):
+            found = [process for child in children if (process := self.proc.process(child))]
+            send(
+                signal.SIGKILL, (process for process in found if process.state not in "ZX" and self.is_orphan(process))
+            )
+            reap_orphans()
+
     def end(self) -> list[str]:
         """Kill the family until nothing of it is left, and wait for that. Returns who could not be ended, in words."""
         if self.over:
@@ -347,11 +359,14 @@ class Launch:
             if self.leftovers and not self.multitude:
                 self.leftovers.look(process.pid for process in living)
             for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: no fork outruns the kill
+                send_to_groups(number, living)
                 send(number, living)
             for pid in (self.pid, *orphans()):
                 tracing.let_go(self.proc, pid)
             # A chain of forks may slip between two reads of /proc, but not without leaving a dead orphan.
-            if self.status is not None and not reap_orphans() and not living:
+            if (dead := reap_orphans()) and self.body.adopter == os.getpid():
+                self.chase()
+            if self.status is not None and not dead and not living:
                 break
             if time.monotonic() > give_up:
                 left = [said(process) for process in living] or [f"main process {self.pid}"]
@@ -370,6 +385,17 @@ def send(number: int, processes: Iterable[Process]) -> None:
     for process in processes:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(process.pid, number)
+
+
+def send_to_groups(number: int, processes: Iterable[Process]) -> None:
+    """To all of their process groups at once: nobody in one can fork meanwhile, kill(2), fork(2)."""
+    groups = set()
+    for process in processes:
+        with suppress(ProcessLookupError):
+            groups.add(os.getpgid(process.pid))
+    for group in groups - {os.getpgrp(), 0}:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
 
 
 def said(process: Process) -> str:

@@ -2,10 +2,12 @@
 
 import array
 import fcntl
+import json
 import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -137,6 +139,50 @@ def test_crowd(hostile):
         assert kept.used < kept.most + len(crowd) * (2 << 20)
 
 
+FLOODS = """
+import itertools
+_kinds = itertools.cycle([
+    (b"HTTP/1.1 200 OK\\r\\n", b"X: y\\r\\n" * 9999),
+    (b"HTTP/1.1 200 OK\\r\\n\\r\\n", bytes(1 << 16)),
+    (b"", b"HTTP/1.1 100 Continue\\r\\n\\r\\n" * 999),
+    (b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n", b"1\\r\\nx\\r\\n" * 9999),
+    (b"HTTP/1.1 200 OK\\r\\nContent-Length: 99999999999\\r\\n\\r\\n", bytes(1 << 16)),
+    (b"", b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n" * 999),
+])
+_accept, _count = socket.socket.accept, itertools.count()
+def _flood(sock, first, then):
+    try:
+        sock.sendall(first)
+        while True:
+            sock.sendall(then)
+    except OSError:
+        sock.close()
+def _take(listener):
+    while True:
+        sock, address = _accept(listener)
+        if next(_count) < 5:
+            return sock, address
+        threading.Thread(target=_flood, args=(sock, *next(_kinds)), daemon=True).start()
+socket.socket.accept = _take
+"""
+
+
+def test_a_grade_of_hostile_http(tmp_path, temporary):
+    """A whole grade of one who floods every client in another way: its own verdicts, in bounded memory."""
+    folder = tools.submission(tmp_path / "s", {"03_multithread": with_code("03_multithread", FLOODS)})
+    results = tmp_path / "r.json"
+    command = tools.command("03", "--submission", folder, "--budget", "30", "--results", results)
+    with open(tmp_path / "said", "w") as said:
+        popen = subprocess.Popen(command, cwd=tools.REPOSITORY, env=tools.environment(), stdout=said, stderr=said)
+        _, status, usage = os.wait4(popen.pid, 0)
+        popen.returncode = os.waitstatus_to_exitcode(status)
+    outcomes = {test["extra_data"]["check"]: test for test in json.loads(results.read_text())["tests"]}
+    assert popen.returncode == 1, (tmp_path / "said").read_text()
+    assert any(test["extra_data"]["outcome"] == "failed" for test in outcomes.values())
+    assert "the grader's own fault" not in (tmp_path / "said").read_text()
+    assert usage.ru_maxrss < 350 << 10  # KiB, of which Python and the libraries have a hundred thousand
+
+
 # The end
 
 
@@ -215,11 +261,35 @@ time.sleep(1000)
 """,
     "a chain of processes, each with a session of its own": """
 print("ready", flush=True)
-for _ in range(3000):
+end = time.monotonic() + 100
+while time.monotonic() < end:
     if os.fork():
         os._exit(0)
     os.setsid()
     LIBC.prctl(4, 0, 0, 0, 0)
+""",
+    "a chain beside it": """
+if os.fork() == 0:
+    os.setsid()
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(1000)
+""",
+    "a chain that naps, each with a session of its own": """
+if os.fork() == 0:
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        time.sleep(0.0005)
+    os._exit(0)
+print("ready", flush=True)
+time.sleep(1000)
 """,
 }
 
