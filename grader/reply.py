@@ -13,6 +13,7 @@ MAX_HEAD = 128 << 10  # bytes; no server of the kata needs a hundredth of it
 INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)")
 MOST_DIGITS = 18  # of a length: an exabyte
 MOST_LINES = 8192  # of a head
+MOST_CHUNKS = 200_000  # of an answer
 MOST_INTERIM = 1000  # before one answer
 LONGEST = 300  # bytes of an answer, or characters of a parser's words, that a message shows
 MOST_KEPT = 32 << 20  # bytes of answers that are no file of the site, and eight times the longest file
@@ -118,6 +119,7 @@ class ReplyReader:
         self.head = b""
         self.received = 0
         self.interim: list[int] = []
+        self.chunks = 0
 
     @property
     def pending(self) -> bool:
@@ -170,6 +172,7 @@ class ReplyReader:
                 self.machine.send(h11.EndOfMessage())
                 self.machine.receive_data(self.head)
                 self.response, self.body, self.received = None, bytearray(), len(self.head)
+                self.chunks = 0
                 return True
         return False
 
@@ -209,6 +212,7 @@ class ReplyReader:
                 if isinstance(event, h11.Response):
                     self.response = event
                 elif isinstance(event, h11.Data):
+                    self.count_chunk(event.chunk_start)
                     self.body += event.data
                     self.weigh(len(event.data))
                 elif isinstance(event, h11.EndOfMessage):
@@ -217,6 +221,12 @@ class ReplyReader:
                     raise Malformed("the stream ends before the answer is complete")
         except h11.RemoteProtocolError as error:
             raise Malformed(self.explain(str(error))) from None
+
+    def count_chunk(self, begins: bool) -> None:
+        """Each costs us far more than its sender. Raises Malformed."""
+        self.chunks += begins
+        if self.chunks > MOST_CHUNKS:
+            raise Malformed(f"an answer of more than {MOST_CHUNKS} chunks")
 
     def explain(self, text: str) -> str:
         short = re.search(r"received (\d+) bytes, expected (\d+)", text)
