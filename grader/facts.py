@@ -234,10 +234,15 @@ class Facts:
         self.launch.sockets.forget()
         hot = list(self.hot)
         self.hot.clear()
-        for client in hot:
-            client.pump()
+        for client in hot or (None,):
+            self.take_turn(client)
         for descriptor, _ in self.arrivals.poll(0 if hot else seconds):
-            self.by_descriptor[descriptor].pump()
+            self.take_turn(self.by_descriptor[descriptor])
+
+    def take_turn(self, client: Client | None) -> None:
+        """Of a client that may have something to move; None: nobody has."""
+        if client:
+            client.pump()
 
     def matters(self) -> object:
         """All whose change means that the server is getting somewhere."""

@@ -158,10 +158,10 @@ class Server(Facts):
 
     # Waiting
 
-    def turn(self, seconds: float) -> None:
+    def take_turn(self, client: Client | None = None) -> None:
         """Whoever waits comes by here. Raises OutOfTime."""
         self.grading.budget.check()
-        super().turn(seconds)
+        super().take_turn(client)
 
     def until(
         self, condition: Callable[[], object], patience: float = waiting.PATIENCE, *, verdict: bool = True
