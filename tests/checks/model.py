@@ -5,10 +5,11 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from grader import evidence
 from grader.client import Client, request
-from grader.kernel import Task
+from grader.kernel import Proc, Task
 from grader.subject import Server
 from grader.timers import FOREVER, TIMEOUTS, timeout_of
 from grader.words import plural
@@ -17,6 +18,7 @@ from tests.checks import clients, questions, ways
 MANY_WAKES = 50  # a second; a few are no use of CPU
 MUCH_OF_ALL = 0.6  # of what a loop of ours gets beside it: one that never rests gets as much
 MUCH_CPU = 0.33  # of a processor: who naps a millisecond a round uses a tenth of that
+Fact = TypeVar("Fact")
 LONG_NAP = 0.5  # seconds; a few milliseconds are allowed, and so is ten times a second
 #: One request of each kind that may take a path of its own through the code.
 KINDS = {
@@ -354,15 +356,26 @@ def blocking_ones(server: Server, inodes: dict[int, str]) -> list[tuple[int, str
     return found
 
 
+def of_one_sleep(server: Server, task: Task, read: Callable[[], Fact]) -> Fact | None:
+    """What is read of a sleeping thread's call, None if it has woken: then it was read of something else.
+
+    Read twice: a thread that goes to sleep again is asleep for a moment before the kernel counts it.
+    """
+    fact = None
+    for _ in range(2):
+        fact = read()
+        after = server.launch.proc.task(task.pid, task.tid)
+        if after is None or after.state != "S" or after.switches != task.switches:
+            return None
+    return fact
+
+
 def long_nap(server: Server, task: Task) -> float:
-    """Seconds of a nap of this thread that is more than a few milliseconds, or 0: what was read of it is true only if
-    the same sleep goes on afterwards."""
+    """Seconds of a nap of this thread that is more than a few milliseconds, or 0."""
     if task.state != "S" or task.call not in NAPS or asleep_on_sockets(server, task):
         return 0.0
-    seconds = timeout_of(server.launch.proc, task)
-    after = server.launch.proc.task(task.pid, task.tid)
-    same = after is not None and after.state == "S" and after.switches == task.switches
-    return seconds if same and LONG_NAP < seconds < FOREVER else 0.0  # who sleeps for ever is woken by a signal
+    seconds = of_one_sleep(server, task, lambda: timeout_of(server.launch.proc, task)) or 0.0
+    return seconds if LONG_NAP < seconds < FOREVER else 0.0  # who sleeps for ever is woken by a signal
 
 
 def naps_are_short(server: Server) -> None:
@@ -384,19 +397,19 @@ def asleep_on_sockets(server: Server, task: Task) -> bool:
 
 
 def asks_for_nothing(server: Server, task: Task) -> bool:
-    """Whether all that select or poll is given is empty. What was read is true only if the same sleep goes on."""
-    proc = server.launch.proc
+    """Whether all that select or poll is given is empty, or it is over."""
     try:
-        if "select" in str(task.call):
-            size = (task.args[0] + 7) // 8
-            asked = any(any(proc.memory(task.pid, address, size)) for address in task.args[1:4] if address)
-        else:
-            array = proc.memory(task.pid, task.args[0], task.args[1] * 8)
-            asked = any(number >= 0 for number, _ in struct.iter_unpack("=ii", array))
+        return not of_one_sleep(server, task, lambda: asks_for_something(server.launch.proc, task))
     except (OSError, OverflowError):
         return False
-    after = proc.task(task.pid, task.tid)
-    return not asked or after is None or after.switches != task.switches
+
+
+def asks_for_something(proc: Proc, task: Task) -> bool:
+    if "select" in str(task.call):
+        size = (task.args[0] + 7) // 8
+        return any(any(proc.memory(task.pid, address, size)) for address in task.args[1:4] if address)
+    array = proc.memory(task.pid, task.args[0], task.args[1] * 8)
+    return any(number >= 0 for number, _ in struct.iter_unpack("=ii", array))
 
 
 def asks_in_turn(server: Server, samples: int = 150) -> None:

@@ -1,6 +1,7 @@
 """The watchers on made-up facts: what each sees, whom it looks at, and which line it costs."""
 
 import struct
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,10 +10,10 @@ from made_up import MadeUpProc, Tree
 from grader import questions
 from grader.client import Event, request
 from grader.finding import Finding
-from grader.kernel import ESTABLISHED, FIN_WAIT1, Socket
+from grader.kernel import ESTABLISHED, FIN_WAIT1, Socket, Task
 from grader.subject import Server
 from grader.verdicts import Verdicts
-from tests.checks import watchers
+from tests.checks import model, watchers
 
 PAGE = request("/page1.txt")
 MAIN, CHILD = 10, 20
@@ -414,8 +415,6 @@ def test_what_is_known_is_not_looked_for(tmp_path):
 
 def test_how_one_left_is_part_of_the_state(tmp_path):
     """A state in which no CPU was used is not looked at again; what the clients do or did makes another."""
-    from tests.checks import model
-
     server = MadeUp(tmp_path / "proc")
     states = [model.state_of_clients(server)]
     much = {"reading": False, "here": Socket(ESTABLISHED, 9, 0, FIRST)}
@@ -443,3 +442,16 @@ def test_whoever_comes_to_rest_is_watched(tmp_path):
     server.grading.watchers = [watchers.Watcher("strict", "rest", look), watchers.Watcher("strict", "over", look)]
     server.come_to_rest()
     assert asked == ["look"] and server.watching == ""
+
+
+@pytest.mark.parametrize(
+    "counted, true",
+    [((5, 5), True), ((5, 6), False), ((6, 6), False)],
+    ids=["one sleep", "the next had begun and was not counted", "the next"],
+)
+def test_what_is_read_of_a_sleep(counted, true):
+    """A thread that has woken and sleeps again is asleep before its switch is counted: a second look tells."""
+    asleep = Task(MAIN, MAIN, "S", 5, 5, "clock_nanosleep")
+    looks = iter([replace(asleep, switches=number) for number in counted])
+    server = SimpleNamespace(launch=SimpleNamespace(proc=SimpleNamespace(task=lambda *_: next(looks))))
+    assert model.of_one_sleep(server, asleep, lambda: "read") == ("read" if true else None)
