@@ -25,7 +25,7 @@ sh "$grader/ci/prepare.sh" "$venv"
 
 # Nothing else of the environment reaches the grader: no token, no path to a file that the runner obeys.
 kept=()
-for name in PATH HOME LANG EIGHT_SERVERS_PATIENCE GITHUB_ACTIONS GITHUB_STEP_SUMMARY \
+for name in PATH HOME LANG TMPDIR EIGHT_SERVERS_PATIENCE GITHUB_ACTIONS GITHUB_STEP_SUMMARY \
     CLASSROOM ASSIGNMENT SUBMISSION_TAG COMMIT_URL RELEASE_URL REVIEW_URL; do
     [[ ! -v $name ]] || kept+=("$name=${!name}")
 done

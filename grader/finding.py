@@ -34,3 +34,7 @@ class Finding(AssertionError):
 
 class CannotGrade(Exception):
     """Nothing can be graded; the text says why and what to do."""
+
+
+class Refused(CannotGrade):
+    """The same, because of what was handed in: it would be so on any machine."""

@@ -12,7 +12,7 @@ from grader import STEPS, doors, preflight, waiting
 from grader.budget import Budget
 from grader.clock import Clock
 from grader.docroot import DocumentRoot
-from grader.finding import CannotGrade, Finding
+from grader.finding import CannotGrade, Finding, Refused
 from grader.intake import receive_one
 from grader.intake.layout import SERVER
 from grader.kernel import Proc
@@ -47,7 +47,10 @@ class Grading:
         self.step = step
         self.budget = Budget()
         self.submission = submission
-        self.snapshot = receive_one(submission, step, lone=lone, follow=follow)
+        try:
+            self.snapshot = receive_one(submission, step, lone=lone, follow=follow)
+        except CannotGrade as error:
+            raise Refused(*error.args) from None
         self.source = self.snapshot.source
         self.python = python
         prepare_grader()

@@ -55,7 +55,7 @@ class Check:
 
 @dataclass
 class Result:
-    """A graded step. `error` is set when nothing could be graded, and says why.
+    """A graded step. `error` is set when nothing could be graded, and says why; `refused`: it is so on any machine.
 
     part: what was chosen of the step, "" for all of it. interrupted: a signal ended the run before its time. script:
     the path of server.py as given; sha256: of its bytes; snapshot: of all that was graded, names and bytes
@@ -74,6 +74,7 @@ class Result:
     todo: str = ""
     part: str = ""
     error: str = ""
+    refused: bool = False
     interrupted: bool = False
     seconds: float = 0.0
     walls: str = "none"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from grader import waiting
-from grader.finding import CannotGrade
+from grader.finding import CannotGrade, Refused
 from grader.grading import REPOSITORY, Grading, step_named
 from grader.intake.layout import SERVER
 from grader.playing import suite
@@ -51,6 +51,7 @@ def opened(
         if not (why := str(error) if isinstance(error, CannotGrade) else in_words(error)):
             raise
         result.error = why.replace("\n", "\\n")  # a path may hold one; what is said is a line
+        result.refused = isinstance(error, Refused)
         yield None
         return
     result.walls, result.walls_note = grading.walls.name, grading.walls.note

@@ -28,6 +28,12 @@ def grade(checkout: Path, reports: Path, venv: Path, steps: str) -> int:
     return subprocess.run(["bash", GRADER / "ci" / "grade.sh", *asked], env=environment).returncode
 
 
+def is_our_fault(result: Path) -> bool:
+    """Whether a step could not be graded for a reason that is not the submission's."""
+    steps = json.loads(result.read_text(encoding="utf-8"))["steps"] if result.exists() else []
+    return any(step["error"] and not step["refused"] for step in steps)
+
+
 def clear(place: Path) -> None:
     """Whatever the learner's checkout has where the runner looks for a report, it is none."""
     if place.is_dir() and not place.is_symlink():
@@ -56,7 +62,7 @@ def main() -> int:
         reports.mkdir(mode=0o700)
         Path(folder).chmod(0o755)  # the server, as another user, runs the Python in it
         status = grade(checkout, reports, Path(folder) / "venv", steps)
-        if not (reports / "classroom.json").exists():
+        if not (reports / "classroom.json").exists() or is_our_fault(reports / "result.json"):
             print(f"autograder.py: nothing was graded; the grader's exit status was {status}", file=sys.stderr)
             return 2
         shutil.copyfile(reports / "classroom.json", result)

@@ -71,6 +71,7 @@ def step_as_data(result: Result) -> dict[str, Any]:
         "todo": result.todo,
         "part": result.part,
         "error": result.error,
+        "refused": result.refused,
         "interrupted": result.interrupted,
         "walls": result.walls,
         "walls_note": result.walls_note,

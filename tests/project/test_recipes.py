@@ -334,6 +334,9 @@ def test_gradescope_that_cannot_grade(tmp_path, machine):
     assert done.returncode == 0, done.stdout
     written = json.loads(results.read_text(encoding="utf-8"))
     assert written["score"] == 0 and f"{STEP}/server.py" in written["tests"][0]["output"]
+    submission(tmp_path / "1" / "submission", {STEP: WRONG})
+    done = run("ulimit -n 60; exec ./run_autograder", tmp_path / "1", **given)
+    assert done.returncode == 2 and "descriptors at a time" in done.stdout and not results.exists(), done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["gradescope"], ["gradescope", "--steps", "09"], ["classroom50", "--steps", ""]])
