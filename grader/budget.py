@@ -9,6 +9,8 @@ from grader import patience_factor
 SECONDS = 1200.0 * patience_factor()  # for a step: a hundred times what one takes on two processors of their own
 GRACE = 30.0 * patience_factor()  # seconds more, for what does not wait in the one loop, before it is broken off
 
+END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
+
 
 class OutOfTime(BaseException):
     """The budget is spent. No check is to take this for anything else, so it is no Exception."""

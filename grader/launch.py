@@ -21,7 +21,8 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
-from grader import patience_factor, tracing
+from grader import tracing
+from grader.budget import END_WITHIN
 from grader.clock import Clock
 from grader.kernel import LIBC, Proc, Process, Socket, sockets
 from grader.leftovers import Leftovers
@@ -30,7 +31,6 @@ from grader.walls import Program, Walls
 
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 DEFAULT_PORT = 7890
-END_WITHIN = 30.0 * patience_factor()  # seconds: who is killed and lives on is in the kernel's hands, or is not ours
 CHASE = 0.05  # seconds at a time
 MOST_PROCESSES = 1000  # alive: a right server has one for each of some fifty clients, or a pool with room for them
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from grader.budget import END_WITHIN
 from grader.finding import CannotGrade
 from grader.walls import INSIDE, Program, Started, Walls, limits, popen, uids
+from grader.workshop import GIVE_UP, clear
 
 COMMON = ("/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/lock")  # where everybody may write
 #: The columns of a table in /proc/sysvipc that name its owner and its creator, and what removes one: ipcrm(1).
@@ -86,7 +88,8 @@ class User(Walls):
     def kill(self) -> None:
         """All processes of the user at once, kill(2) of -1, so that none is made meanwhile."""
         kill = [tool("sh"), "-c", "kill -STOP -1; kill -KILL -1"]
-        while [pid for pid in self.pids() if self.alive(pid)]:
+        give_up = time.monotonic() + END_WITHIN  # what lives on is told by whoever wants the end of it
+        while [pid for pid in self.pids() if self.alive(pid)] and time.monotonic() < give_up:
             subprocess.run([*self.drop(), *kill], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(0.001)
 
@@ -99,10 +102,7 @@ class User(Walls):
         self.kill()
         for entry in uids.owned(self.uid, COMMON, 1 << 30):
             with suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
+                clear(Path(entry.path), time.monotonic() + GIVE_UP)
         for option, number in self.ipc():
             subprocess.run([tool("ipcrm"), option, number], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

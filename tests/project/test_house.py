@@ -333,7 +333,8 @@ def test_who_cannot_be_ended(grading, monkeypatch):
     until(lambda: "ready" in launch.output.text(), "its start")
     with monkeypatch.context() as patch:
         patch.setattr(launch_module, "END_WITHIN", 0.2)
-        patch.setattr(launch_module, "send", lambda *_: None)
+        for name in ("send", "send_to_groups"):
+            patch.setattr(launch_module, name, lambda *_: None)
         (words,) = launch.end()
     assert re.fullmatch(rf"process {launch.pid} \('python.*', state S\)", words)
     os.kill(launch.pid, signal.SIGKILL)
