@@ -275,7 +275,8 @@ def asked_by_curl(server: "Server", deed: Deed, client: Client | None) -> str:
     """Where the body is what is wrong, it is held against the file; a long one is not shown."""
     place = on_disk(server, deed.target)
     reply: Reply | None = client.replies[-1] if client and client.replies else None
-    if place and client and (reply.status == 200 if reply else client.received):
+    unfit = b"\0" in server.root.files.get(deed.target, b"")  # for a terminal
+    if place and client and (reply.status == 200 if reply else client.received or unfit):
         return f"{bash.curl(deed.target, '-sS')} | cmp - {bash.named(place)}"
     if client and client.received > bash.MUCH:
         return bash.curl(deed.target, "-sS", "-D", "-", "-o", "/dev/null")

@@ -45,7 +45,10 @@ COMMANDS = {
         "your server and ours: the difference, both graded, both pictures, requests a second",
     ),
     "reset": Command(home.reset, "make server.py the skeleton again, if git holds what is in it"),
-    "run": Command(home.run, "run your server and open its address; what stands after the step goes to server.py"),
+    "run": Command(
+        home.run,
+        "run your server and open its address, with --site on the grader's files; what else there is goes to server.py",
+    ),
 }
 
 

@@ -95,7 +95,7 @@ def in_git(path: Path) -> bytes | None:
 
 def run(options: argparse.Namespace) -> int:
     """Run a server until it ends or Ctrl-C. Before what is for server.py may stand `--site` and `--submission DIR`."""
-    own = argparse.ArgumentParser(prog="run", add_help=False, allow_abbrev=False)
+    own = argparse.ArgumentParser(prog="./toxw -e run --", add_help=False, allow_abbrev=False)
     own.add_argument("--site", action="store_true")
     own.add_argument("--submission", type=Path, default=None)
     mine, rest = own.parse_known_args(options.rest)
