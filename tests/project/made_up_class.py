@@ -1,0 +1,166 @@
+"""A class that nobody was in: right, wrong, broken and hostile submissions, as they are handed in. And what it costs.
+
+    python tests/project/made_up_class.py make DIR [--count 60] [--steps 01] [--seed 1]
+    python tests/project/made_up_class.py measure [--counts 10,20,40,60] [--steps 01] [--walls auto]
+
+`measure` grades classes of these sizes, with one job and with as many as there are processors, and says submissions a
+minute, how the cost of one changes with the size, and how well jobs share the machine: ratios of one run. It wants a
+machine that does nothing else.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import corpus
+
+sys.path.insert(0, str(corpus.REPOSITORY))
+
+from grader.grading import step_named
+from grader.report.text import in_a_line
+
+HERE = Path(__file__).resolve().parent
+#: Of a hundred students: what they hand in.
+KINDS = {"ours": 20, "right": 20, "wrong": 35, "skeleton": 8, "broken": 7, "hostile": 5, "unreadable": 5}
+NAMES = ["Ada", "Alan", "Barbara", "Brian", "Dennis", "Donald", "Edsger", "Grace", "John", "Ken", "Leslie", "Niklaus"]
+BROKEN = [
+    "",
+    "import nothing_of_the_kind\n",
+    "def main(:\n",
+    "while True: pass\n",
+    "raise SystemExit(3)\n",
+    "print(1)\n",
+]
+
+#: What a server does first. None is worse than rude where nothing is around it: tests/project/hostile has what is.
+HOSTILE = [
+    "import os, time; [os.fork() or time.sleep(20) for _ in range(8)]",
+    "import threading; [threading.Thread(target=threading.Event().wait).start() for _ in range(400)]",
+    "print('::error::forged result, 100 points\\x1b[2J' * 500_000, flush=True)",
+    "import os; [os.makedirs('d/' * 200 + str(n)) for n in range(20)]",
+    "kept = bytearray(200 << 20)",
+    "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]",
+    "import socket; kept = [socket.create_server(('127.0.0.1', 0)) for _ in range(99)]",
+]
+
+
+def source(kind: str, step: str, choice: random.Random) -> str:
+    """The text of one server.py."""
+    if kind in ("ours", "skeleton"):
+        folder = "solutions" if kind == "ours" else "steps"
+        return (corpus.REPOSITORY / folder / step / "server.py").read_text(encoding="utf-8")
+    if kind == "broken":
+        return choice.choice(BROKEN)
+    if kind == "hostile":
+        ours = source("ours", step, choice)
+        return ours.replace(
+            'if __name__ == "__main__":\n', f'if __name__ == "__main__":\n    {choice.choice(HOSTILE)}\n'
+        )
+    found = [one for one in corpus.entries("right" if kind == "right" else "wrong", step) if not one.lacks]
+    return choice.choice(found).source
+
+
+def hand_in(folder: Path, kind: str, steps: list[str], choice: random.Random) -> None:
+    """One submission, in one of the ways of people and systems."""
+    if kind == "unreadable":
+        way = choice.choice(["empty", "link", "zip"])
+        if way == "empty":
+            folder.mkdir()
+        elif way == "link":
+            folder.symlink_to("/etc")
+        else:
+            folder.with_suffix(".zip").write_bytes(b"PK\3\4" + choice.randbytes(500))
+        return
+    for step in steps:
+        (folder / step).mkdir(parents=True)
+        (folder / step / "server.py").write_text(source(kind, step, choice), encoding="utf-8")
+    way = choice.choice(["folder", "folder", "zip", "tar", "wrapped"])
+    if way == "wrapped":
+        (folder / "eight-servers-main").mkdir()
+        for step in steps:
+            (folder / step).rename(folder / "eight-servers-main" / step)
+    elif way == "zip":
+        with zipfile.ZipFile(f"{folder}.zip", "w") as packed:
+            for step in steps:
+                packed.write(folder / step / "server.py", f"{step}/server.py")
+        shutil.rmtree(folder)
+    elif way == "tar":
+        with tarfile.open(f"{folder}.tar.gz", "w:gz") as packed:
+            packed.add(folder, folder.name)
+        shutil.rmtree(folder)
+
+
+def make(folder: Path, count: int, steps: list[str], seed: int) -> None:
+    """The same class for the same numbers; a larger one begins with the smaller."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        choice = random.Random(f"{seed} {number}")
+        (kind,) = choice.choices(list(KINDS), list(KINDS.values()))
+        hand_in(folder / f"{choice.choice(NAMES)}_{number:05}_{kind}", kind, steps, choice)
+
+
+def grade(folder: Path, out: Path, options: argparse.Namespace, jobs: int) -> float:
+    """Seconds that the batch took."""
+    command = [sys.executable, "-m", "grader.batch", str(folder), "--out", str(out), "--jobs", str(jobs)]
+    command += ["--steps", options.steps, "--walls", options.walls, "--attempts", "1"]
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=corpus.REPOSITORY, capture_output=True, text=True)
+    if done.returncode == 2:
+        sys.exit(in_a_line(done.stderr.strip()))
+    return time.monotonic() - began
+
+
+def measure(options: argparse.Namespace) -> None:
+    many = options.jobs
+    print(f"steps {options.steps}, walls {options.walls}, {os.cpu_count()} processors")
+    print("students  jobs  seconds  a minute  seconds each  / smallest")
+    each: dict[tuple[int, int], float] = {}
+    with tempfile.TemporaryDirectory(prefix="class-") as scratch:
+        counts = sorted(map(int, options.counts.split(",")))
+        for count in counts:
+            make(Path(scratch, f"class-{count}"), count, steps_of(options), options.seed)
+            for jobs in (1, many) if count == counts[0] else (many,):
+                took = grade(Path(scratch, f"class-{count}"), Path(scratch, f"out-{count}-{jobs}"), options, jobs)
+                each[count, jobs] = took / count
+                ratio = each[count, jobs] / each[counts[0], jobs]
+                print(
+                    f"{count:8} {jobs:5} {took:8.1f} {60 * count / took:9.1f} {took / count:13.2f} {ratio:11.2f}",
+                    flush=True,
+                )
+    speed = each[counts[0], 1] / each[counts[0], many]
+    print(f"{many} jobs against one, {counts[0]} students: {speed:.2f} times as fast, efficiency {speed / many:.2f}")
+
+
+def steps_of(options: argparse.Namespace) -> list[str]:
+    return [step_named(word) for word in options.steps.split(",")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_subparsers(dest="what", required=True)
+    making, measuring = what.add_parser("make"), what.add_parser("measure")
+    making.add_argument("folder", type=Path)
+    making.add_argument("--count", type=int, default=60)
+    measuring.add_argument("--counts", default="10,20,40,60")
+    measuring.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    measuring.add_argument("--walls", default="auto")
+    for one in (making, measuring):
+        one.add_argument("--steps", default="01")
+        one.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.what == "make":
+        make(options.folder, options.count, steps_of(options), options.seed)
+    else:
+        measure(options)
+
+
+if __name__ == "__main__":
+    main()
