@@ -14,6 +14,7 @@ from typing import Any
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY
 from grader.learn import home, progress, todos
+from grader.report.advice import number_of
 from grader.report.text import printable
 
 HEADING = re.compile(r"^## TODO (\d+)$", re.M)
@@ -50,7 +51,7 @@ def advice(step: str, todo: int | None, options: argparse.Namespace) -> Advice |
             raise CannotGrade(f"there is no TODO {todo}: step {step[:2]} has 1 to {todos.todos(step)[-1]}")
         return Advice(home.task(step, todo), hints(step)[todo], [], f" --todo {todo}")
     if open_todo := home.open_todo(step):
-        return Advice(open_todo, hints(step)[home.number_of(open_todo)], [])
+        return Advice(open_todo, hints(step)[number_of(open_todo)], [])
     result = progress.last(options.kept, step)
     wrong = progress.failed(result, stretch=True) if result else []
     if result is None or not wrong:

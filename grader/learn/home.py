@@ -53,11 +53,6 @@ def open_todo(step: str) -> str:
     return min(found, key=lambda match: int(match[1]))[0] if found else ""
 
 
-def number_of(todo: str) -> int:
-    """Of "TODO n: ..."."""
-    return int(todo.split()[1].rstrip(":"))
-
-
 def task(step: str, number: int) -> str:
     """A TODO as the skeleton has it, whether it is written or not."""
     return next(str(todo) for todo, n in TODO.findall(skeleton(step)) if int(n) == number)

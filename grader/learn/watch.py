@@ -18,6 +18,7 @@ from grader.finding import CannotGrade
 from grader.learn import hints, home, progress
 from grader.learn.keyboard import keyboard
 from grader.record import FULL
+from grader.report.advice import number_of
 
 GIVE_UP = 15  # seconds for a grader to end its servers
 FIRST = 100  # milliseconds without a save before the first run, and between two looks at the keys
@@ -56,8 +57,8 @@ def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
     command = [sys.executable, "-m", "grader", options.step, "--submission", str(home.script(options.step).parents[1])]
     command += ["--kept", str(options.kept)]
     todo = home.open_todo(options.step)
-    if todo and home.number_of(todo) > 1:
-        command += ["--todo", str(home.number_of(todo) - 1)]
+    if todo and number_of(todo) > 1:
+        command += ["--todo", str(number_of(todo) - 1)]
     else:
         command += ["--first", ",".join(order(options))]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)

@@ -36,7 +36,8 @@ def next_thing(result: Result) -> str:
     if failed and result.part.startswith("TODO "):
         number = result.part.removeprefix("TODO ")
         again = command(result, f"--todo {number}")
-        return f"mend the first ({hint(result, number)} has a hint); {again} tries it again"
+        hint = f"`./toxw -e hint -- {result.step[:2]} --todo {number}`"
+        return f"mend the first ({hint} has a hint); {again} tries it again"
     if result.todo:
         return to_write(result)
     if failed:
@@ -47,14 +48,14 @@ def next_thing(result: Result) -> str:
 
 
 def to_write(result: Result) -> str:
-    number = result.todo.split()[1].rstrip(":")
-    return f"{result.todo} ({hint(result, number)} has a hint)"
+    """The TODO that is next, with what has a hint: the command knows by itself which is next in the learner's file."""
+    number = "" if is_own(result) else f" --todo {number_of(result.todo)}"
+    return f"{result.todo} (`./toxw -e hint -- {result.step[:2]}{number}` has a hint)"
 
 
-def hint(result: Result, todo: str) -> str:
-    """What has a hint: the command knows by itself which TODO is next in the learner's own file."""
-    own = is_own(result) and not result.part
-    return f"`./toxw -e hint -- {result.step[:2]}{'' if own else f' --todo {todo}'}`"
+def number_of(todo: str) -> int:
+    """Of "TODO n: ..."."""
+    return int(todo.split()[1].rstrip(":"))
 
 
 def finished(result: Result, failed: list[Check]) -> str:
@@ -71,7 +72,7 @@ def trial(result: Result) -> str:
     """What tries the TODO that was written last, while others are open; "" if none was, or if it has been tried."""
     if not result.todo or result.part.startswith("TODO"):
         return ""
-    number = int(result.todo.split()[1].rstrip(":"))
+    number = number_of(result.todo)
     if number == 1:
         return f"{command(result, '--todo 1')}, once it is written"
     return f"{command(result, f'--todo {number - 1}')} tries what TODO {number - 1} does; ours does the rest"

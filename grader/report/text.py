@@ -96,11 +96,8 @@ def summary(result: Result) -> str:
     if result.error:
         return printable(f"{result.step}: nothing could be graded: {result.error}")
     failed = failures(result)
-    parts = [""]
-    parts += [
-        textwrap.shorten(f"  {name}: {printable(saw)}", 110, placeholder=" ...") for name, saw in others(failed[1:])
-    ]
-    parts += other_lines(result)
+    told = [f"{name}: {printable(saw)}" for name, saw in others(failed[1:])]
+    parts = [f"  {textwrap.shorten(words, 108, placeholder=' ...')}" for words in told] + other_lines(result)
     parts[:0] = [""] * bool(parts)
     if failed:
         parts.append(f"\n  {printable(failed[0].title)}\n{story(failed[0])}")
@@ -113,11 +110,11 @@ def summary(result: Result) -> str:
 def score(result: Result) -> str:
     """What was earned. A run that was ended before its end, or a part, has no points."""
     if result.interrupted:
-        played = sum(check.reason != ENDED_BEFORE for check in result.checks)
-        return f"ended in mid-run, after {played} of {plural(len(result.checks), 'check')}: no points are told"
+        played = sum(check.reason != ENDED_BEFORE for check in result.selected)
+        return f"ended in mid-run, after {played} of {plural(len(result.selected), 'check')}: no points are told"
     if result.part:
         passed = sum(check.outcome == PASSED for check in result.selected)
-        return f"{passed} of {plural(len(result.selected), 'check')} passed of this part, {result.part}"
+        return f"only {result.part}: {passed} of {plural(len(result.selected), 'check')} passed"
     return f"{result.score} of {FULL} points{stretch_words(result)}"
 
 

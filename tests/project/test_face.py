@@ -364,6 +364,13 @@ def test_stretch_checks_come_last(tmp_path):
     assert run.outcomes()["ends_in_service"] == "passed"
 
 
+def test_one_that_refuses_everything(tmp_path):
+    """A server that answers 400 to all is judged, whatever is asked of the order in which clients are answered."""
+    wrong = solution(STEP).replace("return inbox.partition(BLANK_LINE)[0]", "return inbox")
+    run = graded(tmp_path, wrong, "-k", "one_at_a_time or contents", status=1)
+    assert "the grader's own fault" not in run.out and run.outcomes()["contents"] == "failed", run.out
+
+
 def test_every_check_works_alone(tmp_path):
     """`-k patience` grades that check too, though no other has gone before it."""
     run = graded(tmp_path, solution(STEP), "-k", "patience", status=0)

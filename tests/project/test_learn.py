@@ -21,7 +21,7 @@ from grader.finding import Finding
 from grader.grading import TODO
 from grader.learn import hints, home, stage, todos
 from grader.learn.skeleton import cut
-from grader.record import FAILED, NOT_RUN, PASSED, Check, Result
+from grader.record import FAILED, NOT_RUN, NOT_SELECTED, PASSED, Check, Result
 from grader.report import advice, board, records, text
 from grader.words import plural
 
@@ -485,16 +485,16 @@ def matches(expression, name):
     return Expression.compile(expression).evaluate(lambda word, /, **_: word in name)
 
 
-def test_a_stage(tmp_path):
+@pytest.mark.parametrize(("step", "number"), [("01_blocking", 1), ("02_multiprocess", 2), ("05_nonblocking", 3)])
+def test_a_stage(tmp_path, step, number):
     """A TODO that is right passes by itself while others are open, and the last line says what is next."""
-    for step, number in (("01_blocking", 2), ("02_multiprocess", 1), ("05_nonblocking", 3), ("07_epoll", 1)):
-        source = cut(solution(step), first=number + 1)
-        folder = tools.submission(tmp_path / "s", {step: source})
-        run = tools.grade(step, "--submission", folder, "--todo", str(number))
-        assert run.status == 0, run.out + run.err
-        assert f"next: that passes; now TODO {number + 1}: " in run.out
-        last = tools.grade(step, "--submission", folder, "-k", "answers").out.splitlines()[-1]
-        assert f"`./toxw -e step{step[:2]} -- --submission {folder} --todo {number}` tries" in last
+    source = cut(solution(step), first=number + 1)
+    folder = tools.submission(tmp_path / "s", {step: source})
+    run = tools.grade(step, "--submission", folder, "--todo", str(number))
+    assert run.status == 0, run.out + run.err
+    assert f"next: that passes; now TODO {number + 1}: " in run.out
+    last = tools.grade(step, "--submission", folder, "-k", "answers").out.splitlines()[-1]
+    assert f"`./toxw -e step{step[:2]} -- --submission {folder} --todo {number}` tries" in last
 
 
 def test_a_stage_that_fails(tmp_path):
@@ -556,6 +556,15 @@ def many_failed(count):
     checks = [Check(f"check_{n}", f"Line {n}.", 2, outcome=FAILED, finding=finding) for n in range(count)]
     checks += [Check(f"needs_{n}", "It needs.", 2, outcome=NOT_RUN, reason=f"it needs 'check_{n}'") for n in range(5)]
     return Result(STEP, "steps", checks=[*checks, Check("last", "The last.", 2, outcome=FAILED, finding=other)])
+
+
+def test_a_run_that_was_ended_tells_no_points():
+    """And how far it came is told of what was chosen."""
+    checks = [Check("a", "A.", 50, outcome=PASSED, reason=""), Check("b", "B.", 50)]
+    checks.append(Check("c", "C.", 0, outcome=NOT_RUN, reason=NOT_SELECTED))
+    said = text.summary(Result(STEP, "steps", checks=checks, interrupted=True))
+    assert "after 1 of 2 checks" in said and "points are told" in said and "of 100" not in said
+    assert not advice.following(Result(STEP, "steps", checks=checks, interrupted=True))
 
 
 @pytest.mark.parametrize("show", [board.summary, lambda result: print(text.summary(result))])
