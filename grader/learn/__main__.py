@@ -87,6 +87,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         if name == "run":
             one.add_argument("rest", nargs=argparse.REMAINDER, help="for server.py")
     options, unknown = found.parse_known_args(argv)
+    if (
+        options.command == "hint" and len(unknown) == 1 and unknown[0].isdecimal()
+    ):  # behind --todo N argparse forgets it
+        options.number = number(unknown.pop())
     if unknown:
         options.parser.error(f"{' '.join(unknown)} is more than it takes")
     return options

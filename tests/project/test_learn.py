@@ -103,6 +103,7 @@ def test_hints(clone):
     assert "hint 3 of 3" in learn(clone, "hint", "step01", "3")
     assert learn(clone, "hint", "01", "4", status=2) == "there is no hint 4 for this: 1 to 3\n"
     assert "hint -- 01 3 --todo 5" in learn(clone, "hint", "01", "2", "--todo", "5")
+    assert "hint 2 of 3" in learn(clone, "hint", "01", "--todo", "5", "2")
     assert learn(clone, "hint", "01", "--todo", "7", status=2) == "there is no TODO 7: step 01 has 1 to 6\n"
     mine(clone).write_text(solution(STEP))
     assert "says what fails" in learn(clone, "hint", "01")
