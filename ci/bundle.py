@@ -12,9 +12,9 @@ import zipfile
 from pathlib import Path
 
 from grader import STEPS
-from grader.__main__ import worth
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY, step_named
+from grader.options import Parser, program, worth
 
 #: What grading needs, of the repository. Where what it matches is a folder, all of it is meant.
 NEEDED = ("LICENSE", "requirements/grade.txt", "grader", "tests/*.py", "tests/pytest.ini", "tests/checks")
@@ -79,10 +79,10 @@ def minutes(text: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="tox -e", description="Bundle the grader.", allow_abbrev=False)
+    parser = Parser(prog="python -m ci.bundle", description="Bundle the grader.", allow_abbrev=False)
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="gradescope|classroom50")
     for kind in (gradescope, classroom50):
-        one = kinds.add_parser(kind.__name__, allow_abbrev=False)
+        one = kinds.add_parser(kind.__name__, prog=program(f"ci.bundle {kind.__name__}"), allow_abbrev=False)
         one.add_argument("--steps", type=steps, required=True, help="what it grades: 05, several with commas, or all")
         one.add_argument("--out", type=Path, required=True, help="where to put it")
     one = kinds.choices["gradescope"]

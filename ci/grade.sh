@@ -4,7 +4,7 @@
 # STEPS: 05, several with commas, or all. SUBMISSION: a folder, of which nothing but the servers takes effect.
 # REPORTS: a folder that is made; result.json, report.html and junit.xml come into it. OPTION: of the grader.
 # EIGHT_SERVERS_VENV: the virtual environment to use, made if it is not there. EIGHT_SERVERS_SECONDS: for all steps
-# together, 900 if not given; each has its share, and what is not judged by then is not. The exit status is the grader's.
+# together, 900 if not given; what is not judged by then is not. The exit status is the grader's.
 set -euo pipefail
 umask 022
 
@@ -33,12 +33,8 @@ done
 workspace=$submission
 while [[ $workspace != / && ! -e $workspace/.git ]]; do workspace=$(dirname -- "$workspace"); done
 
-commas=${steps//[!,]/}
-count=$((${#commas} + 1))
-[[ $steps != all ]] || count=8
-
 mkdir -p "$reports"
 cd "$grader"
 exec env -i "${kept[@]}" GITHUB_WORKSPACE="$workspace" "$venv/bin/python" -m grader "$steps" \
-    --submission "$submission" --walls auto --budget $((${EIGHT_SERVERS_SECONDS:-900} / count)) \
+    --submission "$submission" --walls auto --within "${EIGHT_SERVERS_SECONDS:-900}" \
     --json "$reports/result.json" --html "$reports/report.html" --junit "$reports/junit.xml" "$@"

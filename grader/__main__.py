@@ -14,6 +14,8 @@ if __name__ == "__main__":
 
 import argparse
 import importlib
+import math
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,7 +25,7 @@ from grader.budget import SECONDS, Budget
 from grader.finding import CannotGrade
 from grader.grading import EXAMPLES, SEED
 from grader.learn.stage import Stage
-from grader.options import Parser, positive, program, seconds
+from grader.options import Parser, positive, program, seconds, worth
 from grader.record import Check, Result
 from grader.report import advice, board, classroom, files, github, gradescope, records, text
 from grader.run import ENDING, now, opened, run, undisturbed
@@ -64,6 +66,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="for a step; the rest is not judged",
     )
+    parser.add_argument("--within", type=seconds, default=math.inf, metavar="SECONDS", help="for all steps together")
+    parser.set_defaults(began=time.monotonic())
     parser.add_argument(
         "--walls", choices=choice.NAMES, default="none", help="what is around the server: GRADING.md, Walls"
     )
@@ -73,16 +77,6 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     if options.todo and (options.k or options.step == "all" or "," in options.step):
         parser.error("--todo tries one TODO of one step, without -k")
     return options
-
-
-def worth(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e6:  # neither is no number
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of points")
-    return number
 
 
 def why_not(options: argparse.Namespace) -> str:
@@ -157,9 +151,10 @@ def inside(options: argparse.Namespace, walls: Walls) -> int:
 def grade_all(options: argparse.Namespace, results: list[Result], walls: Walls) -> None:
     """Grade one step after the other until a signal ends that; what was not graded then says so."""
     try:
-        for result in results:
+        for number, result in enumerate(results):
             keep_so_far(options, results)
-            grade(options, result, walls, lambda: keep_so_far(options, results))
+            budget = share(options, len(results) - number)
+            grade(options, result, walls, budget, lambda: keep_so_far(options, results))
             if result.interrupted:
                 break
     except KeyboardInterrupt:  # where pytest does not take it for an end of the run
@@ -167,11 +162,18 @@ def grade_all(options: argparse.Namespace, results: list[Result], walls: Walls) 
     missing = [result for result in results if not result.checks and not result.error]
     for result in missing:
         result.when, result.error = result.when or now(), "the run was interrupted before this step"
+        result.interrupted = True
     if missing:
         print(
             f"interrupted: {plural(len(missing), 'step')} {'was' if len(missing) == 1 else 'were'} not graded",
             file=sys.stderr,
         )
+
+
+def share(options: argparse.Namespace, steps: int) -> float:
+    """Seconds for the next of so many steps: its own, and no more than its share of what all have left."""
+    left = max(options.began + options.within - time.monotonic(), 0.0)
+    return float(min(options.budget, left if math.isinf(left) else left // steps))
 
 
 def leave_out_empty(results: list[Result]) -> None:
@@ -250,8 +252,8 @@ def keep(options: argparse.Namespace, results: list[Result]) -> None:
             say(text.in_a_line(f"picture: {shown(path)}"))
 
 
-def grade(options: argparse.Namespace, result: Result, walls: Walls, keep: Callable[[], None]) -> None:
-    """Grade one step and say on the terminal what came of it; `keep` is called after each check."""
+def grade(options: argparse.Namespace, result: Result, walls: Walls, seconds: float, keep: Callable[[], None]) -> None:
+    """Grade one step within so many seconds and say on the terminal what came of it; `keep`: after each check."""
     colours = board.wanted()
 
     def show(check: Check) -> None:
@@ -265,7 +267,7 @@ def grade(options: argparse.Namespace, result: Result, walls: Walls, keep: Calla
     with opened(result, options.submission, options.python, walls, lone=lone, follow=not options.no_follow) as grading:
         if grading:
             grading.seed, grading.examples = options.seed, options.examples
-            grading.budget = Budget(options.budget)
+            grading.budget = Budget(seconds)
             try:
                 stage = Stage(grading, result, options.todo) if options.todo else None
             except CannotGrade as error:

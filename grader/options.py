@@ -35,3 +35,14 @@ def seconds(text: str) -> float:
     if not 0 < number < 1e7:  # neither is no number
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return number
+
+
+def worth(text: str) -> float:
+    """A number of points."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e6:  # neither is no number
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points")
+    return number

@@ -38,9 +38,9 @@ def lock(results: Path, metadata: Path) -> None:
 
 
 def is_our_fault(result: Path) -> bool:
-    """Whether a step could not be graded for a reason that is not the submission's."""
+    """Whether a step could not be graded for a reason that is neither the submission's nor the end of its time."""
     steps = json.loads(result.read_text(encoding="utf-8"))["steps"] if result.exists() else []
-    return any(step["error"] and not step["refused"] for step in steps)
+    return any(step["error"] and not step["refused"] and not step["interrupted"] for step in steps)
 
 
 def main() -> int:

@@ -504,5 +504,10 @@ def test_several_steps_and_no_points(tmp_path):
     folder = submission(tmp_path / "submission", {})
     done = tools.grade("01,2,1", "--submission", folder, results=tmp_path / "results.json")
     assert done.status == 2 and [test["name"][:3] for test in done.results["tests"]] == ["01_", "02_", "01_"]
+    done = tools.grade(
+        "01,02", "--submission", REPOSITORY / "solutions", "--within", "1", results=tmp_path / "out.json"
+    )
+    assert done.status == 1 and done.results["score"] == 0 and {*done.outcomes().values()} == {NOT_JUDGED}
+    assert all("out of time" in test["output"] for test in done.results["tests"])
     done = tools.grade("01", "--points", "none")
     assert done.status == 2 and "'none' is no number of points" in done.err.splitlines()[-1]
