@@ -1,6 +1,6 @@
 #!/bin/bash
 # Grade a class in 100 parts on a Slurm cluster, twenty at once, and join them:
-#     export CLASS=/home/me/class GRADER=/home/me/eight-servers STEPS=02,05
+#     export CLASS=/scratch/class GRADER=/scratch/eight-servers STEPS=02,05
 #     part=$(sbatch --parsable --export=ALL ci/slurm/class.sh)
 #     sbatch --export=ALL --array=0 --dependency="afterok:$part" ci/slurm/class.sh join
 # CLASS/submissions has one entry a student, and CLASS/results gets the book. GRADER is this repository, made ready by
