@@ -3,6 +3,7 @@
     python tests/project/matrix.py [--jobs N] [NAME ...]    all, or only these: `wrong/05`, `right/02_multiprocess/pool`
     python tests/project/matrix.py --meant [NAME ...]       quick: the wrong servers against the checks that are
                                                             meant to catch them, and nothing written
+    python tests/project/matrix.py --walls bwrap [NAME ...] the same behind these walls, and right servers whole
     python tests/project/matrix.py --page                   only make the pages anew
 
 A row for each server is kept in proofs/matrix.jsonl; proofs/matrix.md and proofs/times.md are made of the rows.
@@ -90,11 +91,12 @@ def run(step: str, submission: Path, folder: Path, *more: str) -> tuple[dict, fl
     return json.loads(results.read_text("utf-8")), time.monotonic() - began
 
 
-def grade(entry: corpus.Entry, meant_only: bool = False, reference: float = 1.0) -> Row:
+def grade(entry: corpus.Entry, meant_only: bool = False, reference: float = 1.0, more: tuple[str, ...] = ()) -> Row:
     select = ["-k", " or ".join(["test_answers", *(f"test_{check}" for check in entry.caught_by)])]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result, seconds = run(entry.step, entry.submit(folder / "submission"), folder, *select * meant_only)
+        submission = entry.submit(folder / "submission")
+        result, seconds = run(entry.step, submission, folder, *select * meant_only, *more)
     outcomes = {test["extra_data"]["check"]: test["extra_data"]["outcome"] for test in result["tests"]}
     outcomes = {check: outcome for check, outcome in outcomes.items() if outcome != "passed"}
     return Row(entry.name, str(date.today()), int(result["score"]), round(seconds, 2), reference, outcomes)
@@ -202,17 +204,24 @@ def times_page(rows: list[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def meant_only(entries: list[corpus.Entry], jobs: int) -> int:
-    """Every wrong server against the checks that are meant to catch it."""
-    entries = [entry for entry in entries if entry.kind == "wrong" and not entry.lacks]
-    missed = []
+def meant_only(entries: list[corpus.Entry], jobs: int, walls: str = "") -> int:
+    """Every wrong server against the checks that are meant to catch it; behind walls, every right one whole, too."""
+    entries = [entry for entry in entries if (walls or entry.kind == "wrong") and not entry.lacks]
+    more = ("--walls", walls) if walls else ()
+    missed, harmed = [], []
     with ThreadPoolExecutor(jobs) as pool:
-        for row in pool.map(lambda entry: grade(entry, meant_only=True), entries):
-            if "failed" not in {row.outcomes.get(check) for check in ("answers", *row.meant)}:
+        for row in pool.map(lambda entry: grade(entry, entry.kind == "wrong", more=more), entries):
+            if row.kind == "right" and row.score != 100:
+                harmed.append(row.name)
+                print(f"lost points: {row.name}, {row.outcomes}", flush=True)
+            elif row.kind == "wrong" and "failed" not in map(row.outcomes.get, ("answers", *row.meant)):
                 missed.append(row.name)
-                print(f"not caught: {row.name}, by {', '.join(row.meant)}", flush=True)
-    print(f"{len(entries)} wrong servers, {len(missed)} not caught by the check meant for them")
-    return 1 if missed else 0
+                print(f"not caught: {row.name}, by {', '.join(row.meant)}: {row.outcomes}", flush=True)
+    wrong = sum(entry.kind == "wrong" for entry in entries)
+    print(f"{wrong} wrong servers, {len(missed)} not caught by the check meant for them")
+    if walls:
+        print(f"{len(entries) - wrong} right servers, {len(harmed)} lost points")
+    return 1 if missed or harmed else 0
 
 
 def kept() -> dict[str, Row]:
@@ -266,6 +275,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only the servers whose name begins so: wrong/05, say")
     parser.add_argument("--jobs", type=int, default=1, help="how many servers at a time")
     parser.add_argument("--meant", action="store_true", help="only the checks that are meant to catch each")
+    parser.add_argument("--walls", default="", help="what --meant does, behind these walls; right servers too")
     parser.add_argument("--page", action="store_true", help="only make the pages anew")
     options = parser.parse_args()
     entries = [e for e in corpus.entries() if not options.names or e.name.startswith(tuple(options.names))]
@@ -274,8 +284,8 @@ def main() -> int:
     for entry in entries:
         if entry.lacks:
             print(f"not tried: {entry.name} needs {entry.lacks}")
-    if options.meant:
-        return meant_only(entries, options.jobs)
+    if options.meant or options.walls:
+        return meant_only(entries, options.jobs, options.walls)
     if not options.page:
         grade_all([entry for entry in entries if not entry.lacks], options.jobs)
     return write_pages()
