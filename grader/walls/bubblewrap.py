@@ -92,21 +92,9 @@ class Bubblewrap(Walls):
             for file in files:
                 os.close(file)
         with open(said, "rb") as told:
-            first = self.first(body, told.read())
+            numbers = first(body, told.read(), self.proc)
         private = ("/tmp", "/dev/shm", str(program.script.parent), str(program.folder))
-        return Inside(body, first, self.proc, private)
-
-    def first(self, body: subprocess.Popen[bytes], told: bytes) -> tuple[int, int]:
-        """The first process of the namespace, bwrap's own, and its child, which will be the server."""
-        with suppress(ValueError, KeyError):
-            init = int(json.loads(told)["child-pid"])
-            give_up = time.monotonic() + 60
-            while body.poll() is None and time.monotonic() < give_up:
-                if children := self.proc.read(init, "task", init, "children").split():
-                    return init, int(children[0])
-                time.sleep(0.0005)
-        body.kill()
-        raise CannotGrade("bwrap could not build the walls; `bwrap --ro-bind / / --unshare-all true` may say why")
+        return Inside(body, numbers, self.proc, private)
 
     def chain(self, program: Program) -> list[str]:
         """What is run in there: the server, within limits, and as nobody in particular."""
@@ -139,6 +127,19 @@ class Bubblewrap(Walls):
         for path in shared:
             yield from ("--bind", path, path)
         yield from ("--remount-ro", "/", "--chdir", str(program.folder))
+
+
+def first(body: subprocess.Popen[bytes], told: bytes, proc: Proc) -> tuple[int, int]:
+    """The first process of the namespace, bwrap's own, and its child. told: by --info-fd."""
+    with suppress(ValueError, KeyError):
+        init = int(json.loads(told)["child-pid"])
+        give_up = time.monotonic() + 60
+        while body.poll() is None and time.monotonic() < give_up:
+            if children := proc.read(init, "task", init, "children").split():
+                return init, int(children[0])
+            time.sleep(0.0005)
+    body.kill()
+    raise CannotGrade("bwrap could not build the walls; `bwrap --ro-bind / / --unshare-all true` may say why")
 
 
 class Inside(Started):

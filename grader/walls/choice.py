@@ -1,6 +1,5 @@
 """Which walls there are to be, by trying them, and the way into those that the grader itself has to be in."""
 
-import json
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ from grader.finding import CannotGrade
 from grader.kernel import Proc
 from grader.start import PARENT
 from grader.walls import Program, Walls, uids
-from grader.walls.bubblewrap import Bubblewrap, outer
+from grader.walls.bubblewrap import Bubblewrap, first, outer
 from grader.walls.user import User
 
 NAMES = ("none", "user", "bwrap", "auto")
@@ -142,17 +141,17 @@ def go_in(uid: int, arguments: list[str], writable: list[Path]) -> int:
     )
     os.close(say)
 
-    def hand_on(number: int, _: FrameType | None) -> None:
-        for child in Proc().read(first, "task", first, "children").split():
-            with suppress(ProcessLookupError):
-                os.kill(int(child), number)
+    try:
+        with open(said, "rb") as told:
+            grader = first(popen, told.read(), Proc())[1]
+    except CannotGrade:
+        popen.wait()
+        raise CannotGrade("--walls bwrap: bwrap could not build the walls") from None
 
-    with open(said, "rb") as told:
-        try:
-            first = int(json.loads(told.read())["child-pid"])
-        except (ValueError, KeyError):
-            popen.wait()
-            raise CannotGrade("--walls bwrap: bwrap could not build the walls") from None
+    def hand_on(number: int, _: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(grader, number)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, hand_on)

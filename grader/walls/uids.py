@@ -4,6 +4,7 @@ import fcntl
 import os
 import pwd
 import stat
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +34,9 @@ def lent() -> Iterator[int]:
 
 
 def lock(file: int, number: int) -> bool:
+    """Lock one byte for as long as this descriptor is open: fcntl(2), F_OFD_SETLK, struct flock."""
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0))
     except OSError:
         return False
     return True
