@@ -7,6 +7,7 @@ family it keeps by cgroups only, which hardly any place lets us have: those are 
 import os
 import resource
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,6 +78,16 @@ class Watch(threading.Thread):
                 return int(line.split()[1]) << 10
         return 0
 
+    def without_name(self) -> dict[int, int]:
+        """Inode -> bytes of files that are in no folder and in no process's memory: memfd_create(2)."""
+        found = {}
+        for pid in self.walls.pids():
+            named = [n for n, target in self.walls.proc.descriptors(pid).items() if target.startswith("/memfd:")]
+            with suppress(OSError), self.walls.proc.asking():
+                for status in (os.stat(f"/proc/{pid}/fd/{number}") for number in named):
+                    found[status.st_ino] = status.st_blocks * 512
+        return found
+
     def of_files(self, looks: int) -> str:
         for body in self.walls.bodies:
             for place in body.private():
@@ -88,6 +99,8 @@ class Watch(threading.Thread):
                     return f"it made more than {FILES} files"
         if looks % 10:  # these have to be counted
             return ""
+        if sum((files := self.without_name()).values()) > MEMORY:
+            return f"it had {sum(files.values()) >> 20} MiB in files without a name, more than {MEMORY >> 20}"
         count, size = self.walls.belongings()
         if count > FILES:
             return f"it made more than {FILES} files"

@@ -1,7 +1,7 @@
 """System calls that no server of the kata needs, closed by a filter of seccomp(2).
 
-They make what no limit of ours counts (memory of memfd_create(2) and of System V, keys), or namespaces in which
-limits would not hold. They fail as in a kernel that does not have them.
+They make what no limit of ours counts (memory of System V, keys), or namespaces in which limits would not hold. They
+fail as in a kernel that does not have them.
 """
 
 import errno
@@ -12,12 +12,12 @@ import struct
 CALLS = {
     "x86_64": (0xC000003E, 56, {
         "shmget": 29, "semget": 64, "msgget": 68, "mount": 165, "add_key": 248, "request_key": 249, "keyctl": 250,
-        "unshare": 272, "perf_event_open": 298, "setns": 308, "memfd_create": 319, "bpf": 321, "userfaultfd": 323,
+        "unshare": 272, "perf_event_open": 298, "setns": 308, "bpf": 321, "userfaultfd": 323,
         "io_uring_setup": 425, "clone3": 435, "memfd_secret": 447,
     }),
     "aarch64": (0xC00000B7, 220, {
         "shmget": 194, "semget": 190, "msgget": 186, "mount": 40, "add_key": 217, "request_key": 218, "keyctl": 219,
-        "unshare": 97, "perf_event_open": 241, "setns": 268, "memfd_create": 279, "bpf": 280, "userfaultfd": 282,
+        "unshare": 97, "perf_event_open": 241, "setns": 268, "bpf": 280, "userfaultfd": 282,
         "io_uring_setup": 425, "clone3": 435, "memfd_secret": 447,
     }),
 }  # fmt: skip

@@ -1,5 +1,5 @@
 """Attack: take memory that no process has: files without a name, memfd_create(2) (300 MiB here)
-Stopped by: bwrap
+Stopped by: user, bwrap
 Proof: word
 """
 
