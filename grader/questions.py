@@ -4,6 +4,7 @@ A check gives one question, or a table: words to look for in what was seen -> qu
 found count; "" is found in everything. Where a check has no question for what was seen, the common ones serve.
 """
 
+import re
 from collections.abc import Mapping
 
 Questions = str | Mapping[str, str]
@@ -58,7 +59,7 @@ COMMON = {
     "after the end of the answer": "what does Content-Length count, and what is sent beyond it?",
     "Content-Length says": "who counts the bytes of the body, and who sees to it that all of them are sent?",
     "Content-Length": "which lines of the head say how long the body is, and who writes each of them?",
-    "in the middle of the head": "when was the connection closed, and what of the head had been sent by then?",
+    "in the middle of the head": "which bytes end each line of a head, which end the head, and was it all sent?",
     "no blank line": "what ends the head of an answer?",
     "Content-Encoding": "what does this line say of the bytes that follow, and has the client asked for that?",
     "is not HTTP": "which line of the answer breaks which rule, and where does your code write it?",
@@ -75,8 +76,12 @@ COMMON = {
 }
 
 
+QUOTED = re.compile(r"""b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*\"""")  # what a server has sent chooses no question
+
+
 def choose(seen: str, own: Questions = "", *, raised: bool = False) -> str:
     """The question for what was seen; raised: the server has printed a traceback. "" if there is none."""
+    seen = QUOTED.sub("", seen)
     if found := look_up(FIRST, seen):
         return RAISED if raised and found == ENDED else found
     if raised and SILENT_ENDS in seen:

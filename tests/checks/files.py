@@ -4,6 +4,7 @@ import os
 
 from grader.client import Client, request
 from grader.docroot import KINDS, MODES, NO_TEXT
+from grader.questions import Questions
 from grader.reply import difference, excerpt
 from grader.subject import Server
 from tests.checks import clients, questions
@@ -87,12 +88,15 @@ EXPECTED = (
 )
 MIDWAY = "what does open() raise when one of the names on the way is no folder, and what is the client told?"
 #: What is no readable regular file -> what to ask when it is not answered so.
-MISSING = {
+MISSING: dict[str, Questions] = {
     "/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
     "/sub/nope.txt": "what does open() raise when there is no such file, and what is the client told?",
     "/nope/": "what is there in a folder that does not exist?",
     "/bare/": "what is there to send for a folder without an index.html?",
-    "/page1.txt/": "what does the slash at the end ask for, and is it still there when the file is looked up?",
+    "/page1.txt/": {
+        "not one byte came": MIDWAY,
+        "": "what does the slash at the end ask for, and is it still there when the file is looked up?",
+    },
     "/Page1.txt": "who says that large and small letters are the same?",
     "/socket": "what does open() raise for a socket, and what kind of file is it?",
     "/odd/": "what is an index.html that is a folder, and what does open() or read() raise then?",
