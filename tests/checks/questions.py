@@ -98,6 +98,7 @@ OPENED = {
     "": "what is opened for each client, and where is it closed?",
 }
 LEFT = {
+    "files of the root": OPENED["files of the root"],
     " 0 bytes and left by a close": "what does recv() return when a client has closed, and what do you make of it?",
     "left by a close": "what does recv() return when a client closes in mid-request, and what does your code do then?",
     "left by a reset": "what does recv() raise when a client resets the connection, and who closes the socket then?",
