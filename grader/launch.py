@@ -374,7 +374,6 @@ class Launch:
         self.over = True
         _own.discard(self.popen.pid)
         self.output.close()
-        self.sockets.close()
         if self.clock:
             self.clock.close()
         return left

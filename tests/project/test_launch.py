@@ -228,6 +228,7 @@ def test_multitude(grading, temporary):
         launch = run.launch()
         until(lambda launch=launch: launch.family() == {} and launch.multitude, "its end")
         assert launch.multitude > launch.most and launch.status == -signal.SIGKILL
+        assert launch.find_listener() is None, "it can still be asked for"
         run.end(launch)
         tools.assert_no_process(temporary)
     assert launch.most < 150
