@@ -306,8 +306,13 @@ class Server(Facts):
     def reply(self, client: Client, expected: str = "a complete answer", look_at: Questions = "") -> Reply:
         """The next answer of this client, which it has not been asked for before."""
         taken = client.taken
+
+        def whole() -> object:
+            return len(client.replies) > taken or client.malformed or client.ended
+
+        self.ask_for_the_end(client, whole)
         self.must(
-            lambda: len(client.replies) > taken or client.malformed or client.ended,
+            whole,
             f"{expected} for {client.name}",
             clients=[client],
             look_at=look_at,
@@ -318,6 +323,11 @@ class Server(Facts):
             self.fail(f"{expected} for {client.name}", saw, clients=[client], look_at=look_at, amiss=has_none)
         client.taken += 1
         return client.replies[taken]
+
+    def ask_for_the_end(self, client: Client, whole: Callable[[], object]) -> None:
+        """Of a server that is known to state no length: a client that half-closes sees where its answer ends."""
+        if "lengths" in self.verdicts.lost and not self.until(whole, self.patience) and client.reader.unbounded:
+            client.half_close()
 
     def known_as_broken(self, client: Client) -> bool:
         """Whether what is wrong with this client's answer has been counted already, at its own line."""

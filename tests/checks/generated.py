@@ -135,6 +135,7 @@ def wait_for_all(server: Server, client: Client) -> None:
     def done() -> object:
         return client.ended or client.malformed or (len(client.replies) >= number and not closes)
 
+    server.ask_for_the_end(client, done)
     if not server.until(done) and (missing := judge.unanswered(server, client)):
         raise Broken(missing)
     if not client.ended and not client.malformed:
