@@ -14,6 +14,7 @@ from pathlib import Path
 
 from grader import STEPS, bad_patience
 from grader.batch import book, engines, entry, manifest, page, show
+from grader.batch.apart import available
 from grader.batch.roster import Student, roster
 from grader.batch.task import Done, Task, clear
 from grader.batch.version import GRADER, Settings, grader_version
@@ -165,7 +166,10 @@ def said(options: argparse.Namespace) -> int:
     try:
         if why := bad_patience():
             raise CannotGrade(why)
-        return grade(options, settings_of(options), roster(options.submissions), shard_of(options.shard))
+        settings = settings_of(options)
+        if not (options.scheduler or options.grader) and (walls := available(settings.walls)) != "bwrap":
+            print(f"walls: {walls}, and one submission at a time, for they share a network")
+        return grade(options, settings, roster(options.submissions), shard_of(options.shard))
     except CannotGrade as error:
         print(in_a_line(f"batch: {error}"), file=sys.stderr)
         return 2

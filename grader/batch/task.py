@@ -10,15 +10,17 @@ import signal
 import subprocess
 import tempfile
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grader import intake
 from grader.batch import entry as entries
+from grader.batch.apart import apart
 from grader.batch.entry import LETTERS, Entry, StepEntry
 from grader.batch.roster import Student, shown
-from grader.batch.version import Settings, grader_version, key
+from grader.batch.version import GRADER, Settings, grader_version, key
 from grader.finding import CannotGrade
 from grader.grading import REPOSITORY
 from grader.intake.tree import on_disk
@@ -114,7 +116,10 @@ def attempted(task: Task, wanted: str, refusals: dict[str, str], sums: list[str]
     """One try; None if something was not judged and there is another."""
     scratch, trouble = Path(tempfile.mkdtemp(prefix=f"{task.scratch}{os.getpid()}-")), "it was interrupted"
     try:
-        trouble = run_grader(task, scratch)
+        with apart(task.settings.walls) if task.settings.grader == GRADER else nullcontext():
+            if stop.is_set():
+                raise Stopped
+            trouble = run_grader(task, scratch)
         if stop.is_set():
             raise Stopped
         said = scratch / "said"

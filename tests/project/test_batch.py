@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import html5lib
@@ -22,10 +22,12 @@ import tools
 from tools import REPOSITORY, until
 
 from grader.batch import __main__ as batch_main
-from grader.batch import book, engines, entry, merge, page, roster, task, version
+from grader.batch import apart, book, engines, entry, merge, page, roster, task, version
 from grader.batch.roster import named, safe
 from grader.batch.task import Task
-from grader.batch.version import Settings, grader_version
+from grader.batch.version import GRADER, Settings, grader_version
+from grader.finding import CannotGrade
+from grader.walls import choice
 
 STUB = f"{sys.executable} {REPOSITORY / 'tests' / 'project' / 'stub_grader.py'}"
 STEPS = ("02_multiprocess", "05_nonblocking")
@@ -235,7 +237,7 @@ def test_one_that_takes_too_long(place, monkeypatch, kind):
 
 def tasks_of(place, **settings):
     students = roster.roster(place / "class")
-    told = Settings(STEPS, grader=tuple(STUB.split()), **settings)
+    told = Settings(STEPS, **{"grader": tuple(STUB.split()), **settings})
     scratch = "eight-servers-batch-test-"
     return [Task(str(place / "class"), one, str(place / "out"), told, grader_version(), scratch) for one in students]
 
@@ -566,13 +568,62 @@ def test_a_real_class(place):
     servers = {"right": tools.solution("01_blocking"), "broken": "raise SystemExit(1)\n", "wrong": wrong}
     for name, text in servers.items():
         tools.submission(place / "class" / name, {"01_blocking": text})
-    own = f"{sys.executable} -m grader"
-    batch(place / "class", place / "out", "--jobs", 2, steps="01", grader=own)
-    found = {row[0]: row[1] for row in rows(place / "out")[1:]}
-    assert found["right"] == "100" and found["broken"] == "0"
+    try:
+        walls = apart.available("auto")
+    except CannotGrade:
+        walls = "none"
+    batch(place / "class", place / "out", "--jobs", 2, "--walls", walls, steps="01", grader="")
+    found = {row[0]: row[1:] for row in rows(place / "out")[1:]}
+    assert found["right"] == ["100", "100", walls, ""] and found["broken"][0] == "0"
     text = check_page(place / "out")
     report = (place / "out" / "broken" / "report.html").read_text()
     tree = html5lib.parse(report, namespaceHTMLElements=False)
     anchors = {node.get("id") for node in tree.iter() if node.get("id")}
     wanted = [link.split("#")[1].split('"')[0] for link in text.split('href="broken/report.html')[1:]]
     assert len(wanted) > 30 and set(wanted) <= anchors
+
+
+# At once, or in turn
+
+
+def test_in_turn(place, monkeypatch):
+    """Where servers can reach each other no two submissions are graded at once; else they are."""
+    class_of(place / "class", **dict.fromkeys(("alice", "bob", "carol"), "right"))
+    now, most = set(), []
+
+    def watched(task, scratch, run=task.run_grader):
+        now.add(task.student.name)
+        most.append(len(now))
+        if len(most) == 1 and task.settings.walls == "bwrap":
+            until(lambda: len(now) > 1, "another at the same time")
+        try:
+            stub = replace(task.settings, grader=tuple(STUB.split()))
+            return run(replace(task, settings=stub), scratch)
+        finally:
+            now.discard(task.student.name)
+
+    monkeypatch.setattr(task, "run_grader", watched)
+    monkeypatch.setattr(apart, "available", lambda walls: walls)
+    with engines.local(3) as executor:
+        list(engines.graded(executor, tasks_of(place, walls="none", grader=GRADER)))
+    assert most == [1, 1, 1]
+    most.clear()
+    with engines.local(3) as executor:
+        list(engines.graded(executor, tasks_of(place, walls="bwrap", grader=GRADER)))
+    assert max(most) > 1
+
+
+def test_no_walls_to_be_had(place, monkeypatch):
+    """Strangers' code is not graded without any by mistake: a line, and how to ask for it by name."""
+
+    def refused(uid, python):
+        raise CannotGrade("not here")
+
+    monkeypatch.setattr(choice, "bubblewrap", refused)
+    monkeypatch.setattr(choice, "user", refused)
+    apart.available.cache_clear()
+    made_up(place / "class", 1)
+    said = batch(place / "class", place / "out", status=2, grader="").stderr
+    assert said == "batch: --walls auto: bwrap: not here; user: not here. `--walls none` grades without any\n"
+    batch(place / "class", place / "out", "--walls", "none")
+    apart.available.cache_clear()

@@ -1,0 +1,42 @@
+"""Whether two submissions can be graded at once: only where each has a network and processes of its own."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+
+from grader import turns
+from grader.finding import CannotGrade
+from grader.walls import choice, uids
+
+EVER = 1e9  # seconds
+
+
+@cache
+def available(walls: str) -> str:
+    """What `--walls` comes to on this machine: `bwrap`, `user` or `none`. Raises CannotGrade as the grader would."""
+    if walls == "none":
+        return walls
+    refused = []
+    for name, build in {"bwrap": choice.bubblewrap, "user": choice.user}.items():
+        if walls not in ("auto", name):
+            continue
+        try:
+            with uids.lent() if not os.geteuid() else nullcontext(0) as uid:
+                build(uid, sys.executable)
+            return name
+        except CannotGrade as error:
+            refused.append(f"{name}: {error}")
+    raise CannotGrade(f"--walls {walls}: {'; '.join(refused)}. `--walls none` grades without any")
+
+
+@contextmanager
+def apart(walls: str) -> Iterator[None]:
+    """Alone among the batches of this user on this machine, if the walls let servers reach each other."""
+    try:
+        own = available(walls) == "bwrap"
+    except CannotGrade:  # the grader will say so
+        own = True
+    with nullcontext() if own else turns.turn("batch", EVER):
+        yield
