@@ -18,7 +18,6 @@ from grader.intake.layout import SERVER
 from grader.playing import suite
 from grader.plugin import Grader
 from grader.record import Check, Result
-from grader.report.text import in_a_line
 from grader.shortage import in_words
 from grader.walls import Walls
 
@@ -61,9 +60,7 @@ def opened(
         yield grading
     finally:
         with undisturbed():
-            for words in grading.close():
-                result.notes.append(f"left behind: {words}")
-                print(f"left behind: {in_a_line(words)}", file=sys.stderr)
+            result.notes += [f"left behind: {words}" for words in grading.close()]
 
 
 @contextmanager

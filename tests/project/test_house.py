@@ -28,7 +28,10 @@ from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade, Finding
 from grader.kernel import LIBC, Proc
 from grader.places import Tampered
+from grader.record import Result
 from grader.reply import MAX_HEAD, MOST_INTERIM, MOST_KEPT, Kept, ReplyReader
+from grader.report.text import summary
+from grader.run import opened
 from grader.turns import turn
 from grader.workshop import FS_IOC_SETFLAGS, Workshop
 
@@ -723,3 +726,14 @@ def test_another_clock(tmp_path, temporary):
     run = tools.grade("05", "--submission", folder, "-k", "answers or patience", results=tmp_path / "r.json")
     assert run.outcomes()["patience"] == "failed", run.out
     assert "and was silent for 1" in run.out, run.out
+
+
+def test_what_is_left_is_in_every_report(tmp_path, temporary, monkeypatch):
+    """What could not be ended or removed stands among the notes of the result."""
+    result = Result("01", "submission")
+    folder = tools.submission(tmp_path / "s", {"01_blocking": "pass\n"})
+    with opened(result, folder) as grading:
+        close = grading.close
+        monkeypatch.setattr(grading, "close", lambda: [*close(), "process 7 ('x', state D) could not be ended"])
+    assert result.notes[-1:] == ["left behind: process 7 ('x', state D) could not be ended"]
+    assert "note: left behind: process 7" in summary(result)

@@ -12,7 +12,8 @@ from tools import REPOSITORY, grade, submission, until
 
 from grader.clock import Clock
 from grader.grading import Grading
-from grader.launch import Output, prepare_grader
+from grader.launch import prepare_grader
+from grader.output import Output
 from grader.stale import TOKEN
 from grader.workshop import Workshop
 
