@@ -4,7 +4,7 @@ from tests.checks import watchers
 from tests.checks.lines import STRETCH, Suite
 
 WATCHERS = watchers.IN_TURN
-MAIN = "hundred"  # whose picture stands open on the page
+MAIN = "stalled"  # whose picture stands open on the page
 line = Suite(globals())
 
 line("answers", 2)
