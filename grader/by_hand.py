@@ -120,6 +120,8 @@ def fate(client: Client) -> object:
 
 def line(server: "Server", expected: str, fault: Fault | None) -> str:
     """The line and, before it, a remark that says what it wants; "" if there is none."""
+    if not server.verdicts.line:  # this server is one that is tried, and what fails here is nobody's
+        return ""
     shell = ""
     if server.gone() and server.launch.listener:
         shell = of_an_end(server, fault)
@@ -201,7 +203,7 @@ def played(server: "Server", plan: Plan, shows: Callable[["Server", Client], boo
     grading, verdicts = server.grading, server.verdicts
     if verdicts.seconds_by_hand > BUDGET:
         return None
-    began, stage, notes = time.monotonic(), list(grading.stage), list(grading.notes)
+    began, stage, notes, before = time.monotonic(), list(grading.stage), list(grading.notes), list(grading.launches)
     kept = verdicts.line, verdicts.caught, verdicts.unsettled
     verdicts.line = ""  # what fails here belongs to no check
     try:
@@ -216,6 +218,8 @@ def played(server: "Server", plan: Plan, shows: Callable[["Server", Client], boo
         return None
     finally:
         grading.stage[:], grading.notes[:] = stage, notes
+        for launch in [launch for launch in grading.launches if launch not in before]:  # one that never listened
+            grading.end(launch)
         verdicts.line, verdicts.caught, verdicts.unsettled = kept
         verdicts.seconds_by_hand += time.monotonic() - began
 
@@ -313,4 +317,4 @@ def made_first(server: "Server", deed: Deed) -> str:
 
 def where_to_look(server: "Server", expected: str) -> str:
     shell = next((shell for words, shell in PLACES if words in expected), "")
-    return re.sub(r"\bP\b", f"$(pgrep -of {server.grading.step}/server.py)", shell)
+    return re.sub(r"\bP\b", f"$(pgrep -of 'python.*{server.grading.step}/server.py')", shell)

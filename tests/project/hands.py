@@ -114,7 +114,7 @@ def typed(line: str, program: Path, step: str) -> str:
     """What a person sees who types this line while the program runs."""
     with served(program, step) as (site, port):
         here = line.replace(".tox/site/www", str(site)).replace("7890", str(port))
-        here = here.replace(f"-of {program.parent.name}/server.py", f"-of {program}")
+        here = here.replace(f"python.*{program.parent.name}/server.py", f"python.*{program}")
         shell = subprocess.Popen(
             ["bash", "-c", here],
             stdin=subprocess.DEVNULL,

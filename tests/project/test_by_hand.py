@@ -11,7 +11,7 @@ import pytest
 import tools
 from tools import REPOSITORY, solution
 
-from grader import bash
+from grader import bash, by_hand
 from grader.bash import Deed, named, printed
 from grader.docroot import DocumentRoot
 from grader.finding import CannotGrade, Finding
@@ -82,8 +82,8 @@ def test_lines_show_the_fault(name, temporary):
 
 def test_nothing_that_does_not_show(grading):
     """A fault that comes of all that was before has no line: another server that is asked the same is right."""
-    counting = solution("01_blocking").replace("status = 200", "status = 200 if len(os.listdir('.')) < 0 else 200")
-    run = grading(counting, "01_blocking")
+    run = grading(solution("01_blocking"), "01_blocking")
+    run.verdicts.line = "contents"
     with run.started() as server:
         client = server.ask("/page1.txt")
         server.reply(client)
@@ -95,6 +95,7 @@ def test_nothing_that_does_not_show(grading):
 def test_what_is_tried_leaves_nothing(grading):
     """The servers that a line is tried with are ended, and no check hears of them."""
     run = grading(solution("02_multiprocess"), "02_multiprocess")
+    run.verdicts.line = "missing"
     with run.started() as server:
         client = server.ask("/page1.txt")
         server.reply(client)
@@ -103,6 +104,19 @@ def test_what_is_tried_leaves_nothing(grading):
             server.fail("404 (why)", "client #1 was answered 200", clients=[client], amiss=lambda other: True)
         assert run.launches == launches and run.stage == stage
     assert found.value.repeat.endswith("curl -sSi -g --path-as-is --max-time 5 http://127.0.0.1:7890/page1.txt")
+
+
+def test_what_fails_while_a_line_is_tried(grading):
+    """It is not tried again by hand, and again, and so on: a server that ends with its first client, and soon."""
+    ends = "def accept(listener):\n    listener.accept()\n    os._exit(0)\n\n\ndef unused("
+    run = grading(solution("01_blocking").replace("def accept(", ends), "01_blocking")
+    run.verdicts.line = "contents"
+    made, launch = [], run.launch
+    run.launch = lambda *arguments: made.append(launch(*arguments)) or made[-1]
+    with pytest.raises(Finding) as found, run.started() as server:
+        server.serves(server.ask("/page1.txt"), "/page1.txt")
+    assert 1 < len(made) <= 1 + by_hand.MOST_TRIES and run.launches == []
+    assert "/page1.txt; sleep 1; curl" in found.value.repeat
 
 
 def test_the_site_is_the_same_each_time(tmp_path):
