@@ -24,6 +24,7 @@ from grader.finding import CannotGrade
 from grader.grading import step_named
 from grader.report import files
 from grader.report.text import in_a_line
+from grader.words import plural
 
 MOST_AGAIN = 0.2  # of the planned runs may be done again: a noisy machine would double the time
 
@@ -101,7 +102,8 @@ def announce(result: Result, console: Console) -> None:
     where = "on one processor each" if server != wrk else "on the one processor that there is: read with care"
     needed = plan.seconds_needed(len(result.cells), result.rounds, result.seconds)
     console.print(
-        f"{len(result.cells)} cells x {result.rounds} rounds x {result.seconds} s, {result.clients} clients: "
+        f"{plural(len(result.cells), 'cell')} x {plural(result.rounds, 'round')} x {result.seconds} s, "
+        f"{plural(result.clients, 'client')}: "
         f"about {span(needed)}.\nServer and wrk {where}."
     )
 

@@ -8,6 +8,7 @@ from bench.plan import size_words
 from bench.result import AT_ITS_LIMIT, DISTURBED, Cell, Group, Result, Spread
 from bench.servers import MODES, PEER
 from grader.report.text import printable
+from grader.words import plural
 
 MILLI, MICRO = 1e3, 1e6
 NARROW = {"gevent.pywsgi": "gevent", "http.server": "http", "ForkingMixIn": "Forking"}  # in headings
@@ -94,7 +95,8 @@ def complaints(cell: Cell) -> list[str]:
     if cell.errors:
         total = sum(cell.errors.values())
         kinds = ", ".join(f"{count} {kind}" for kind, count in cell.errors.items())
-        words.append(f"{cell.server.name}: {total} errors in {sum(run.requests for run in cell.runs)} answers: {kinds}")
+        answers = sum(run.requests for run in cell.runs)
+        words.append(f"{cell.server.name}: {plural(total, 'error')} in {plural(answers, 'answer')}: {kinds}")
     return words
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from grader.finding import CannotGrade
 from grader.kernel import LIBC, Proc
 from grader.stale import PREFIX, lock, sweep
+from grader.words import plural
 
 ROOM, FILES = 96 << 20, 3000  # bytes, and files: the site, copies of it that change, and those of a submission
 DEEP = 1000  # characters of a path: some hundred folders at most
@@ -80,7 +81,7 @@ class Workshop:
         if (free := there.f_bavail * there.f_frsize) < ROOM:
             raise no_folder(self.path.parent, f"it has {free >> 20} MiB left")
         if there.f_files and there.f_favail < FILES:
-            raise no_folder(self.path.parent, f"it has room for {there.f_favail} files more")
+            raise no_folder(self.path.parent, f"it has room for {plural(there.f_favail, 'more file')}")
         if 0 <= most < ROOM:
             raise CannotGrade(
                 f"a file may have {most >> 20} MiB here, and grading needs {ROOM >> 20}: `ulimit -f unlimited`"
