@@ -70,7 +70,7 @@ def story(finding: Finding) -> Table:
         grid.add_row("stood" if not number else "", words(place))
     if finding.cause:
         grid.add_row("cause", words(finding.cause, "bold yellow"))
-    for number, printed in enumerate(text.last_lines(finding.printed)):
+    for number, printed in enumerate(text.printed_lines(finding)):
         grid.add_row("printed" if not number else "", words(f"| {printed}", "dim"))
     if finding.look_at:
         grid.add_row("look at", words(finding.look_at, "italic"))

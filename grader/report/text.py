@@ -63,6 +63,11 @@ def last_lines(printed: str, most: int = 6, longest: int = 160) -> list[str]:
     return [f"[... {plural(len(lines) - most, 'line')} before]", *cut] if len(lines) > most else cut
 
 
+def printed_lines(finding: Finding) -> list[str]:
+    """The end of what the server printed; of a traceback that the cause tells of already only where it ended."""
+    return last_lines(finding.printed, 3 if "traceback" in finding.cause else 6)
+
+
 def failure(finding: Finding) -> str:
     """A finding as did / expected / saw / look at."""
     parts = [paragraph("did", "; ".join(finding.did))] if finding.did else []
@@ -73,9 +78,7 @@ def failure(finding: Finding) -> str:
     if finding.cause:
         parts.append(paragraph("cause", finding.cause))
     if finding.printed.strip():
-        parts += [
-            f"    {'printed' if n == 0 else '':<9} | {text}" for n, text in enumerate(last_lines(finding.printed))
-        ]
+        parts += [f"    {'printed' if n == 0 else '':<9} | {text}" for n, text in enumerate(printed_lines(finding))]
     if finding.repeat:
         lead = f"\n    {'':<9} "
         parts.append(f"    {'by hand':<9} {lead.join(printable(finding.repeat).splitlines())}")
