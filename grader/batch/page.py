@@ -175,9 +175,13 @@ def pages(out: Path, class_: list[Entry], steps: tuple[str, ...]) -> Iterator[tu
 
 def write(out: Path, class_: list[Entry], steps: tuple[str, ...]) -> None:
     """Write them, the first last; those that a larger class has left go."""
-    made = dict(pages(out, class_, steps))
-    for old in out.glob("students-*.html"):
-        if old.name not in made and old.is_file():
-            old.unlink()
-    for name, text in reversed(made.items()):
+    made = pages(out, class_, steps)
+    index, first = next(made)
+    names = {index}
+    for name, text in made:
         write_whole(out / name, text)
+        names.add(name)
+    for old in out.glob("students-*.html"):
+        if old.name not in names and old.is_file():
+            old.unlink()
+    write_whole(out / index, first)

@@ -111,6 +111,7 @@ def grade(folder: Path, out: Path, options: argparse.Namespace, jobs: int) -> fl
     """Seconds that the batch took."""
     command = [sys.executable, "-m", "grader.batch", str(folder), "--out", str(out), "--jobs", str(jobs)]
     command += ["--steps", options.steps, "--walls", options.walls, "--attempts", "1"]
+    command += ["--grader", options.grader] if options.grader else []
     began = time.monotonic()
     done = subprocess.run(command, cwd=corpus.REPOSITORY, capture_output=True, text=True)
     if done.returncode == 2:
@@ -152,6 +153,7 @@ def main() -> None:
     measuring.add_argument("--counts", default="10,20,40,60")
     measuring.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     measuring.add_argument("--walls", default="auto")
+    measuring.add_argument("--grader", default="", help="another program in its place: the cost of the batch alone")
     for one in (making, measuring):
         one.add_argument("--steps", default="01")
         one.add_argument("--seed", type=int, default=1)

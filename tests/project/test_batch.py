@@ -562,6 +562,7 @@ def test_entries_that_are_none(tmp_path):
 # For real
 
 
+@pytest.mark.timeout(300)
 def test_a_real_class(place):
     """Three servers of step 1 through the grader itself: right, wrong, and not begun."""
     wrong = tools.solution("01_blocking").replace('b"404"', 'b"200"')
@@ -572,7 +573,7 @@ def test_a_real_class(place):
         walls = apart.available("auto")
     except CannotGrade:
         walls = "none"
-    batch(place / "class", place / "out", "--jobs", 2, "--walls", walls, steps="01", grader="")
+    batch(place / "class", place / "out", "--jobs", 2, "--walls", walls, "--examples", 3, steps="01", grader="")
     found = {row[0]: row[1:] for row in rows(place / "out")[1:]}
     assert found["right"] == ["100", "100", walls, ""] and found["broken"][0] == "0"
     text = check_page(place / "out")
