@@ -105,7 +105,7 @@ def test_ended_from_outside(walls, tmp_path, number, status):
     mine = family(run.pid)
     assert mine
     run.send_signal(number)
-    said = run.communicate(timeout=PATIENT)[0]
+    said = run.communicate(timeout=3 * PATIENT)[0]
     assert run.returncode == status, said.decode()
     if number == signal.SIGINT:
         assert json.loads(told.read_text("utf-8"))["steps"][0]["interrupted"]
