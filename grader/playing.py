@@ -94,7 +94,7 @@ class Playing:
             self.skip(check, f"because {self.gate.name!r} failed")
         if check.stretch and any(other.outcome == FAILED and not other.stretch for other in self.result.checks):
             self.skip(check, "stretch checks come when all the points are there")
-        if why := self.run.machine.is_small(check.clients):
+        if why := self.run.machine.cannot_try(check.name, check.clients):
             check.outcome, check.reason = NOT_JUDGED, why
             pytest.skip(why)
 

@@ -41,7 +41,8 @@ PTRACE = "the grader may not look into a process of its own user (kernel.yama.pt
 class Lack:
     """What may be missing, the lines that rest on it, in which steps (none: in all), and how that is said.
 
-    shows: what is said is what the machine does not show; else it is the whole sentence.
+    shows: it is something that the machine does not show, so that a line may still be lost by what can be seen; else
+    it is something that cannot be tried, and what is said is the whole sentence.
     """
 
     what: str
@@ -79,6 +80,7 @@ class Machine:
     """What was found: why lines are not judged, by their names, and how many descriptors a process may have."""
 
     hidden: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)  # the same of those that cannot be tried at all
     descriptors: int = 1 << 30
     tells_timeouts: bool = True  # of blocking calls on sockets, and TCP_USER_TIMEOUT: pidfd_getfd(2)
 
@@ -86,10 +88,10 @@ class Machine:
         """Why it cannot be seen here whether this line holds; "" if it can."""
         return self.hidden.get(line, "")
 
-    def is_small(self, clients: int) -> str:
-        """Why there cannot be so many clients here; "" if there can."""
-        if clients + SPARE <= self.descriptors:
-            return ""
+    def cannot_try(self, line: str, clients: int) -> str:
+        """Why a line, and so many clients, cannot be tried here; "" if they can."""
+        if line in self.lacking or clients + SPARE <= self.descriptors:
+            return self.lacking.get(line, "")
         return (
             f"this machine lets a process have {self.descriptors} descriptors, and {clients:,} clients take "
             f"{clients + SPARE}: `ulimit -Hn {clients + SPARE}` (docker run --ulimit nofile=...)"
@@ -261,7 +263,8 @@ def look(grading: "Grading") -> Machine:
         for lack in TABLE:
             if not there[lack.what] and (not lack.steps or helping.step in lack.steps):
                 why = f"this machine does not show {lack.says}" if lack.shows else lack.says.format(had=waiting_ - 1)
-                machine.hidden |= {line: why for line in lack.lines if line not in machine.hidden}
+                lines = machine.hidden if lack.shows else machine.lacking
+                lines.update({line: why for line in lack.lines if line not in lines})
         return machine
     finally:
         grading.end(helping.launch)
