@@ -154,13 +154,7 @@ class Helper:
         self.launch.listener = self.launch.find_listener()
         if task and self.launch.listener and self.pid in self.launch.family():
             return
-        path = os.path.realpath(shutil.which(python) or python)
-        if not self.proc.descriptors(self.pid) and not os.access(path, os.R_OK):
-            why = f"{path} may be executed and not be read, so the kernel hides what it does: `chmod +r {path}`"
-        elif not self.proc.descriptors(self.pid):
-            why = f"/proc/PID/fd is empty: {PTRACE}"
-        else:
-            why = "neither netlink (sock_diag) nor /proc/net/tcp shows its listener"
+        why = why_unseen(python, self.proc.descriptors(self.pid))
         raise CannotGrade(f"the kernel does not show what a server has open; {why}")
 
     def sees(self, grading: "Grading") -> dict[str, bool]:
@@ -230,6 +224,16 @@ class Helper:
         finally:
             for client in clients:
                 client.close()
+
+
+def why_unseen(python: str, descriptors: dict[int, str]) -> str:
+    """Why the kernel does not show a listener of this interpreter's, and what to change."""
+    path = os.path.realpath(shutil.which(python) or python)
+    if descriptors:
+        return "neither netlink (sock_diag) nor /proc/net/tcp lists its listener"
+    if not os.access(path, os.R_OK):
+        return f"{path} may be executed and not be read, so all that it does is hidden: `chmod +r {path}`"
+    return f"/proc/PID/fd is empty: {PTRACE}"
 
 
 def is_connected(client: socket.socket) -> bool:
