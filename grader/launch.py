@@ -18,7 +18,8 @@ from pathlib import Path
 from grader import tracing
 from grader.budget import END_WITHIN
 from grader.clock import Clock
-from grader.kernel import LIBC, Proc, Process, Socket, sockets
+from grader.copies import HeldSockets
+from grader.kernel import LIBC, NetlinkSockets, Proc, Process, ProcSockets, Socket, sockets
 from grader.leftovers import Leftovers
 from grader.output import Output
 from grader.stale import PREFIX, TOKEN, belongs
@@ -91,7 +92,9 @@ class Launch:
         self.leftovers = leftovers
         self.walls = walls or Walls()
         self.proc = self.walls.proc
-        self.sockets = sockets(self.proc)
+        self.sockets: NetlinkSockets | ProcSockets = sockets(self.proc)
+        if isinstance(self.sockets, ProcSockets):
+            self.sockets = HeldSockets(self.proc, self.family)
         self.arguments = arguments
         self.script = script
         self.clock = clock

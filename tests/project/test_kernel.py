@@ -14,6 +14,7 @@ from made_up import NUMBERS, Tree
 from tools import until
 
 from grader import kernel
+from grader.copies import HeldSockets
 from grader.kernel import Proc, ProcSockets, Socket
 
 
@@ -487,3 +488,28 @@ def test_whose_business_a_socket_is(pair, ways):
             assert not {inode(served), inode(fresh)} & elsewhere
             assert bound.getsockname() not in way.connections(port)
             assert all(row.address[1] == port for row in way.connections(port).values())
+
+
+def test_copies_say_what_netlink_says():
+    """Where netlink is refused, what a process holds is asked by copies: the same as sock_diag has."""
+    try:
+        netlink = kernel.NetlinkSockets()
+    except OSError:
+        pytest.skip("netlink is refused here")
+    held = HeldSockets(Proc(), lambda: [os.getpid()])
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ends = listener.getsockname(), client.getsockname()
+        assert held.held(*ends) is None and held.connection(*ends).inode == 0  # in the backlog
+        with listener.accept()[0] as server:
+            client.sendall(b"abc")
+            server.sendall(b"de")
+            held.forget()
+            found = held.held(*ends)
+            assert found == netlink.connection(*ends) and (found.unread, found.inode) == (
+                3,
+                os.fstat(server.fileno()).st_ino,
+            )
+            server.recv(2)
+            assert held.held(*ends).unread == 1
+        assert held.held(*ends) is None
+    netlink.close()
