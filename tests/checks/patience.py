@@ -34,6 +34,7 @@ GONE = "what becomes of the others when one client is given up?"
 KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
 LEFT = "vanishing"  # the line
 TWO_CLOCKS = "it goes by a clock that the grader cannot set forward: whether a client is given up too early is not seen"
+UNTOLD = "this machine does not tell SO_RCVTIMEO, SO_SNDTIMEO and TCP_USER_TIMEOUT (pidfd_getfd): they were not seen"
 SINCE = "since when is a client silent that has sent or taken something?"
 
 
@@ -113,6 +114,8 @@ def gives_up_after(grading: Grading, seconds: float) -> bool:
 @by_one_clock
 def patience(grading: Grading, *, alone: bool = False) -> None:
     """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
+    if not grading.machine.tells_timeouts:
+        grading.notes.append(UNTOLD)
     kinds = [*SILENCES, *IDLE * grading.long]
     parts = [[kind] for kind in kinds] if alone else [kinds]
     for part in parts:
