@@ -61,7 +61,7 @@ def story(finding: Finding) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1)
     if finding.did:
-        grid.add_row("did", words("; ".join(finding.did)))
+        grid.add_row("did", words("; ".join(filter(None, finding.did))))
     grid.add_row("expected", words(finding.expected))
     grid.add_row("saw", words(finding.saw, "bold"))
     if finding.how:

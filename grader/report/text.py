@@ -70,7 +70,7 @@ def printed_lines(finding: Finding) -> list[str]:
 
 def failure(finding: Finding) -> str:
     """A finding as did / expected / saw / look at."""
-    parts = [paragraph("did", "; ".join(finding.did))] if finding.did else []
+    parts = [paragraph("did", "; ".join(filter(None, finding.did)))] if finding.did else []
     parts += [paragraph("expected", finding.expected), paragraph("saw", finding.saw)]
     if finding.how:
         parts.append(paragraph("known", finding.how))

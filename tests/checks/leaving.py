@@ -18,6 +18,7 @@ from typing import NamedTuple
 from grader.client import Client
 from grader.questions import Questions
 from grader.subject import Server
+from grader.words import plural
 from tests.checks import clients, questions, ways
 from tests.checks.census import (
     CHILDREN,
@@ -45,6 +46,7 @@ OF_TEN = 0.1  # of all these clients leave something, at least: then it is plain
 MORE = 100  # of a kind: no pool, and no bounded cache, is filled so slowly, by clients who all ask for one file
 MORE_ALONE, PILE = 20, 24  # where there can be no pool; of zombies, of which a few may wait
 CEILING = 1000  # of a large pool that has one more with each client until it is full
+UNREAPED = "no point is lost by it, but nobody waited for the children that had ended until one more client came"
 LULL = 420  # clients in a row who leave nothing more: what leaves one of 200 has grown by two
 LONG_ENOUGH = 60  # seconds: who takes more than that for them all is not judged by them
 EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
@@ -82,13 +84,15 @@ class Leavers:
         """Some look after their dead only when the next client comes."""
         self.server.settle(lambda: self.server.client_descriptors() == 0)
         self.server.come_to_rest(turns=2)
+        if len(self.server.zombies()) > FEW and UNREAPED not in self.server.notes:
+            self.server.notes.append(UNREAPED)
         self.server.serves(self.server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
         self.server.leave()
 
     def leave_nothing(self, these: tuple[Way, ...], look_at: Questions, each: int = EACH) -> None:
         """Demand that nothing of these kinds stays behind of clients that leave in these ways."""
         crowd = [way for way in these for _ in range(min(each, DEAR) if way.dear else each)]
-        self.server.did(f"clients came and left in {len(these)} ways, more than {2 * len(crowd)} of them")
+        self.server.did(f"clients came and left in {plural(len(these), 'way')}, more than {2 * len(crowd)} of them")
         self.server.did("")
         least = Counter[str]()
         for number in range(3):

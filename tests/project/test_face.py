@@ -364,6 +364,17 @@ def test_stretch_checks_come_last(tmp_path):
     assert run.outcomes()["ends_in_service"] == "passed"
 
 
+def test_children_that_nobody_waits_for_are_a_note(tmp_path):
+    """multiprocessing reaps at its next start(): no point is lost by leaving it to that, and it is said."""
+    reaps = "    multiprocessing.active_children()  # does that on the side, says its documentation"
+    for source, said in (
+        (solution("02_multiprocess"), False),
+        (solution("02_multiprocess").replace(reaps, "    pass"), True),
+    ):
+        run = graded(tmp_path / str(said), source, "-k", "zombies_at_once", status=0, step="02_multiprocess")
+        assert ("nobody waited for the children" in run.out) == said, run.out
+
+
 def test_one_that_refuses_everything(tmp_path):
     """A server that answers 400 to all is judged, whatever is asked of the order in which clients are answered."""
     wrong = solution(STEP).replace("return inbox.partition(BLANK_LINE)[0]", "return inbox")
