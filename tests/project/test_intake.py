@@ -611,3 +611,26 @@ def test_sizes_of_made_up_names(tmp_path):
             found.write(tmp_path / f"copy-{count}")
             inside = {Path(os.fsdecode(p)).parent for p in (tmp_path / f"copy-{count}").rglob("*")}
             assert all(tmp_path / f"copy-{count}" in (p, *p.parents) for p in inside)
+
+
+@pytest.mark.usefixtures("temporary")
+@pytest.mark.parametrize("way", ["graded", "no server", "none", "archive", "not an argument"])
+def test_no_name_acts_on_the_terminal(tmp_path, way):
+    """A folder, an archive and a file in them may be called anything: what is said of them is text, in a line."""
+    name = "\x1b[31m\x1b]0;x\x07\n\u202e\udcff"
+    folder = submission(tmp_path / name, {"01_blocking": solution("01_blocking")})
+    (folder / "01_blocking" / name).symlink_to(name)
+    given = ["--submission", folder, "-k", "answers"]
+    if way == "no server":
+        given = ["--submission", folder / "01_blocking" / name]
+    elif way == "none":
+        given = ["--submission", folder / "none"]
+    elif way == "archive":
+        given = ["--submission", tarred(tmp_path / f"{name}.tar", [(f"../{name}", "x")], format=tarfile.GNU_FORMAT)]
+    elif way == "not an argument":
+        given += [folder]
+    run = grade("01", *given)
+    assert run.status == (0 if way == "graded" else 2), run.out + run.err
+    said = run.out + run.err
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", said) and "\\x1b[31m" in said
+    assert run.err.count("\n") == (0 if way == "graded" else 1)
