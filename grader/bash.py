@@ -33,6 +33,11 @@ class Deed:
         return cls(tuple(client.pieces), "stops reading" not in words, client.half_closed, leaves)
 
     @property
+    def at_once(self) -> bool:
+        """Whether all of it is done without a pause: as Python does what bash has no word for."""
+        return self.half_closed or self.leaves == "reset"
+
+    @property
     def sent(self) -> bytes:
         return b"".join(self.pieces)
 
@@ -50,7 +55,7 @@ def curl(target: str, *options: str) -> str:
 
 
 def asked(deed: Deed, received: int) -> str:
-    if deed.half_closed or deed.leaves == "reset":
+    if deed.at_once:
         return in_python(deed)
     send = "; sleep 1; ".join(f"{printed(piece)} >&3" for piece in deed.pieces)
     if deed.leaves:
@@ -83,7 +88,14 @@ def in_python(deed: Deed) -> str:
         does += [r"s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')", "s.close()"]
     else:
         does += ["s.settimeout(5)", "print(*iter(lambda: s.recv(65536), b''))"]
-    return f"python3 -c {shlex.quote('; '.join(does))}"
+    return f"python3 -c {word('; '.join(does))}"
+
+
+def word(text: str) -> str:
+    """One word of bash: in double quotes, where what Python has in single ones can be read."""
+    if "!" in text:  # which has a meaning there, where somebody types it
+        return shlex.quote(text)
+    return '"{}"'.format(re.sub(r'\\(?=[\\"$`])|["$`]', r"\\\g<0>", text))
 
 
 def printed(data: bytes) -> str:

@@ -230,7 +230,7 @@ def act(server: "Server", deed: Deed, *, alone: bool = False) -> Client:
         client.stop_reading()
     for piece in deed.pieces:
         client.send(piece)
-        if alone:
+        if alone and not deed.at_once:
             server.comes(lambda: server.has_read(client) or client.over(), 0.5)
     if deed.half_closed:
         client.half_close()

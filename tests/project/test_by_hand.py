@@ -46,6 +46,13 @@ def test_printf_says_the_same_bytes(data):
     assert len(printed(b"x" * 9000)) < 60
 
 
+@pytest.mark.parametrize("text", ["b'GET / \\r\\n'", r"\\ \" $x `a` \n \\\" \\$", "it's b'!'", 'say "b"'])
+def test_words(text):
+    """A word is the same text for who is called with it."""
+    done = subprocess.run(["bash", "-c", f"printf %s {bash.word(text)}"], capture_output=True, text=True, check=True)
+    assert done.stdout == text
+
+
 def test_names_of_files(tmp_path):
     """A path is one word of bash, whatever it holds."""
     for name in ("a b", "it's", "line\nbreak", "中文", "\x80", "$HOME"):
