@@ -49,6 +49,12 @@ def complaint(step: str) -> str:
     return ""
 
 
+def stage(step: str) -> int:
+    """The TODO that was written last, while others are open; 0 if there is none, or none is open."""
+    todo = home.open_todo(step)
+    return number_of(todo) - 1 if todo else 0
+
+
 def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
     print(f"\n--- {options.step}", flush=True)
     if why := complaint(options.step):
@@ -56,9 +62,8 @@ def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
         return None
     command = [sys.executable, "-m", "grader", options.step, "--submission", str(home.script(options.step).parents[1])]
     command += ["--kept", str(options.kept)]
-    todo = home.open_todo(options.step)
-    if todo and number_of(todo) > 1:
-        command += ["--todo", str(number_of(todo) - 1)]
+    if written := stage(options.step):
+        command += ["--todo", str(written)]
     else:
         command += ["--first", ",".join(order(options))]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -147,7 +152,9 @@ class Watch:
         sys.stdout.flush()
 
     def hint(self) -> None:
-        """The next one; after the last, the first again."""
+        """The next one, for the TODO that was tried and is not right yet; after the last, the first again."""
+        wrong = self.grader is not None and self.grader.returncode == 1
+        self.options.todo = (stage(self.options.step) or None) if wrong else None
         self.options.number += 1
         try:
             hints.show(self.options)

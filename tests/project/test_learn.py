@@ -1,5 +1,6 @@
 """What helps a learner along, as a learner uses it: in a copy of the repository with git."""
 
+import ast
 import hashlib
 import os
 import pty
@@ -394,6 +395,13 @@ def test_watch_tries_what_is_written(clone):
     terminal = Terminal(clone, "-m", "grader.learn", "watch", "01")
     terminal.until("that passes; now TODO 2")
     terminal.until("q quit")
+    terminal.keys("h")
+    terminal.until("TODO 2: receive")
+    mine(clone).write_text(cut(solution(STEP), first=2).replace("serve_client(accept(listener), root)", "accept(listener)"))
+    terminal.until("mend the first")
+    terminal.until("q quit")
+    terminal.keys("h")
+    terminal.until("TODO 1: serve the next client.")
     terminal.keys("r")
     terminal.until("--- 01_blocking")
     terminal.keys("q")
@@ -507,6 +515,15 @@ def test_a_stage_that_fails(tmp_path):
     assert "hint -- 01 --todo 2" in run.out.splitlines()[-1]
     assert tools.grade("01", "--submission", folder, "--todo", "3").err.count("TODO 3 is still to be written") == 1
     assert tools.grade("01", "--submission", folder, "--todo", "7").err.count("there is no TODO 7") == 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_stage_is_filled_with_ours(step):
+    """Whichever TODOs are written, with ours in the place of the others it is the solution."""
+    whole = cut(solution(step), first=1 + len(todos.todos(step)))
+    for number in todos.todos(step):
+        text, back = stage.filled(cut(solution(step), first=number), solution(step))
+        assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(whole)) and len(back) == len(text.split("\n"))
 
 
 def test_lines_of_a_stage():
