@@ -397,7 +397,9 @@ def test_watch_tries_what_is_written(clone):
     terminal.until("q quit")
     terminal.keys("h")
     terminal.until("TODO 2: receive")
-    mine(clone).write_text(cut(solution(STEP), first=2).replace("serve_client(accept(listener), root)", "accept(listener)"))
+    mine(clone).write_text(
+        cut(solution(STEP), first=2).replace("serve_client(accept(listener), root)", "accept(listener)")
+    )
     terminal.until("mend the first")
     terminal.until("q quit")
     terminal.keys("h")
