@@ -50,18 +50,18 @@ def any_port(grading: Grading) -> None:
 def defaults(grading: Grading) -> None:
     """Without arguments: 127.0.0.1, port 7890, the folder html/. One grader at a time, and only if it is free.
 
-    Free for a server without SO_REUSEADDR too, which is another line's business: of no use to anybody, and with no
-    connection in TIME_WAIT. So our own client leaves none there.
+    A connection that somebody has left there in TIME_WAIT is in the way of a server without SO_REUSEADDR alone, which
+    is another line's business. Our own client leaves none.
     """
     with turn("port-7890", waiting.PATIENCE / 3) as ours:
-        with socket.socket() as probe:
-            if not ours or not takes(probe, ("127.0.0.1", 7890)):
-                grading.notes.append("port 7890 is in use on this machine, so the default port was not tried")
-                return
+        if not ours or not is_free(7890):
+            grading.notes.append("port 7890 is in use on this machine, so the default port was not tried")
+            return
         try:
             started = grading.start(defaults=True)
-        except Finding:
-            if held_by_others(grading, 7890):  # who came between our look and the server's
+        except Finding as finding:
+            in_time_wait = "in use" in finding.printed and not is_free(7890, reuse=False)
+            if in_time_wait or held_by_others(grading, 7890):  # who came between our look and the server's
                 grading.notes.append("port 7890 was taken on this machine, so the default port was not tried")
                 return
             raise
@@ -88,12 +88,15 @@ def held_by_others(grading: Grading, port: int) -> bool:
     return any(row.address[1] == port and f"socket:[{row.inode}]" not in ours for row in rows)
 
 
-def takes(sock: socket.socket, address: tuple[str, int]) -> bool:
-    try:
-        sock.bind(address)
-    except OSError:
-        return False
-    return True
+def is_free(port: int, *, reuse: bool = True) -> bool:
+    """Whether a server could listen there; reuse: one that sets SO_REUSEADDR, as it should."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def survivors(server: Server) -> str:

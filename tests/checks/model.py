@@ -46,6 +46,7 @@ KINDS = {
     request("/page1.txt", method="POST", headers=("Content-Length: 0",)): "a file by POST",
     request("/page1.txt", headers=(f"X-Long: {'x' * 5000}",)): "/page1.txt in a head of 5 KB",
 }
+LOOKED_AGAIN = 4  # times that clients of a kind come, if the server may have napped unseen
 HELPERS = 12  # threads: gevent's own pool has at most ten
 
 
@@ -288,34 +289,42 @@ def never_naps(server: Server) -> None:
         server.fail("asleep in epoll, and nowhere else", f"asleep in {task.call}", look_at=questions.SLEEP)
 
 
-def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool]) -> Iterator[Task]:
-    """The first nap that a look finds while clients of one kind are answered. A look may miss one, and never invents
-    one: several of them come at once, so that their naps add up."""
+def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool], most: int = LOOKED_AGAIN) -> Iterator[Task]:
+    """The first nap that a look finds while clients of one kind are answered.
+
+    A look never invents one, and may miss one: it lasts for some hundredths of a second, and a busy machine may not let
+    us look meanwhile. So as long as the server has gone to sleep as often as there were clients, which one that finds
+    all of them there has no need to, they come again; `most` times in all.
+    """
     found: list[Task] = []
 
     def asleep_or(done: Callable[[], object]) -> bool:
         found.extend(task for task in server.tasks() if task.state == "S" and is_nap(task))
         return bool(found or done())
 
-    for sent, asked in KINDS.items():
-        server.did(f"six clients at once asked for {asked}; looked at where the server sleeps", again=True)
+    def ask_at_once(sent: bytes, count: int) -> None:
         with server.stopped():
-            crowd = [server.client() for _ in range(6)]
+            crowd = [server.client() for _ in range(count)]
             for client in crowd:
                 client.send(sent)
+        server.until(partial(asleep_or, lambda: all(client.replies or client.ended for client in crowd)))
 
-        def answered(crowd: list[Client] = crowd) -> bool:
-            return all(client.replies or client.ended for client in crowd)
-
-        server.until(partial(asleep_or, answered))
-        yield from found[:1]
-        server.leave()
+    acts: list[tuple[str, int, Callable[[], object]]] = [
+        (f"asked for {asked}", 6, partial(ask_at_once, sent, 6)) for sent, asked in KINDS.items()
+    ]
     for way in ways.VANISHED + ways.IN_ANSWER + (ways.SECOND_HEAD + ways.IDLE + ways.PIPELINED) * server.long:
         count = 2 if way.dear else 6
-        server.did(f"{count} clients at once {way.told}; looked at where the server sleeps", again=True)
-        ways.side_by_side(server, [way] * count, asleep_or)
-        yield from found[:1]
-        server.leave()
+        acts.append((way.told, count, partial(ways.side_by_side, server, [way] * count, asleep_or)))
+    for told, count, act in acts:
+        server.did(f"{count} clients at once {told}; looked at where the server sleeps", again=True)
+        for _ in range(most if count > 2 else min(most, 2)):
+            slept = server.wakes()
+            act()
+            yield from found[:1]
+            slept = server.wakes() - slept
+            server.leave()
+            if slept < count:
+                break
 
 
 def nonblocking_sockets(server: Server, count: int = 4) -> None:
@@ -380,7 +389,7 @@ def long_nap(server: Server, task: Task) -> float:
 
 def naps_are_short(server: Server) -> None:
     """Steps 5 and 6, whatever it answers: who sleeps for long asks nobody meanwhile."""
-    for task in naps_while_it_answers(server, lambda task: long_nap(server, task) > 0):
+    for task in naps_while_it_answers(server, lambda task: long_nap(server, task) > 0, most=1):
         blame_nap(server, task)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import tools
+from corpus import Entry
 from tools import HERE, REPOSITORY, command, environment, submission, until
 
 from grader import preflight
@@ -373,3 +374,25 @@ def test_signals_that_end_a_run(tmp_path, temporary, number):
     assert popen.returncode in (1, 2) and "Traceback" not in error
     assert not any(map(tools.alive, pids)) and not list(temporary.glob("eight-servers-*"))
     assert (tmp_path / "r.json").read_text().endswith("}\n")
+
+
+WAITS = """
+import os, socket, sys
+with socket.create_server(("127.0.0.1", 7890)) as listener:
+    client = socket.create_connection(("127.0.0.1", 7890))
+    listener.accept()[0].close()
+    client.recv(1)
+    client.close()
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@NETWORKS
+@pytest.mark.parametrize(("wrong", "passes"), [("no_reuseaddr", True), ("default_port_8000", False)])
+def test_somebody_has_used_the_default_port(tmp_path, wrong, passes):
+    """A neighbour's connection in TIME_WAIT costs no point and hides none."""
+    folder = Entry(HERE / "wrong" / "01_blocking" / f"{wrong}.patch").submit(tmp_path)
+    before = [*in_network(), sys.executable, "-c", WAITS]
+    done = graded("01", "--submission", folder, "-k", "answers or command_line", before=before)
+    assert (done.returncode == 0) == passes, done.stdout
+    assert ("port 7890 was taken" in done.stdout) == passes, done.stdout
