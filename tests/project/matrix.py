@@ -87,7 +87,9 @@ def run(step: str, submission: Path, folder: Path, *more: str) -> tuple[dict, fl
     results = folder / "results.json"
     command = [sys.executable, "-m", "grader", step, "--submission", submission, "--results", results, *more]
     began = time.monotonic()
-    subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if not results.exists():
+        raise RuntimeError(f"{submission}: status {done.returncode}: {done.stderr.decode('utf-8', 'replace')[-2000:]}")
     return json.loads(results.read_text("utf-8")), time.monotonic() - began
 
 
