@@ -6,7 +6,7 @@ A file of `hostile/` says in its docstring what it attacks, which walls stop it,
     word     it has printed "done", which it does when the kernel let it do what it wanted
     decoy    the process that stands for the grader has ended or has been stopped
     trace    something that it has written is there after its end
-    alive    a process of it is there after its end
+    alive    a process of it is there after its end, and holds the pipe that it prints into
     ipc      a segment of shared memory is there after its end
     port     nobody outside can listen at the port that it has taken
     name     nobody outside can have the abstract socket that it has taken
@@ -207,7 +207,7 @@ class Arena:
             "word": lambda: printed.has("done"),
             "decoy": self.decoy_is_hurt,
             "trace": lambda: any(map(os.path.lexists, self.traces(told))),
-            "alive": lambda: any(self.alive() for _ in range(50)),  # one that forks on is not seen at each look
+            "alive": printed.goes_on,
             "ipc": lambda: bool(segments(told["key"])),
         }.get(proof, bool)()
 
@@ -239,7 +239,7 @@ class Arena:
 
     def clean(self, printed: "Printed") -> None:
         """What an attack has left where nothing stops it."""
-        while left := self.alive():
+        while (left := self.alive()) or printed.goes_on():
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -279,8 +279,11 @@ class Printed:
     def has(self, *words: str) -> bool:
         return any(word in self.text for word in words)
 
+    def goes_on(self) -> bool:
+        """Whether somebody is left who could print."""
+        return self.thread.is_alive()
+
     def close(self) -> None:
-        self.thread.join(PATIENT)
         os.close(self.reader)
 
 
