@@ -28,8 +28,8 @@ ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict 
 
 
 def has_none(client: Client) -> bool:
-    """Whether it has no answer."""
-    return not client.replies
+    """Whether it has no answer, or none to the last that it asked."""
+    return not client.replies or len(client.replies) < client.asked
 
 
 class Server(Facts):
