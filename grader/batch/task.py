@@ -173,11 +173,11 @@ def run_grader(task: Task, scratch: Path) -> str:
         words = said.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
     if late:
         return f"it was not done after {settings.limit:g} s"
-    if process.returncode in (0, 1):
+    if process.returncode in (0, 1) and (scratch / "said" / RESULT).exists():
         return ""
     if process.returncode < 0:
         return f"the grader was ended by {signal.Signals(-process.returncode).name}"
-    return reason(task, words[-1]) if words else f"the grader ended with status {process.returncode}"
+    return f"the grader ended with status {process.returncode}: {reason(task, words[-1]) if words else 'no word'}"
 
 
 def waited(process: subprocess.Popen[bytes], limit: float) -> bool:
