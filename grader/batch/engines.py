@@ -13,6 +13,8 @@ from grader.batch.roster import shown
 from grader.batch.task import Done, Task
 from grader.finding import CannotGrade
 
+PATIENCE = 10.0  # seconds, for a scheduler to answer
+
 
 @contextmanager
 def local(jobs: int) -> Iterator[Executor]:
@@ -42,7 +44,7 @@ def dask(address: str) -> Iterator[Executor]:
     except ImportError:
         raise CannotGrade("--scheduler needs Dask: .tox/grade/bin/pip install -r requirements/dask.txt") from None
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise CannotGrade(f"--scheduler: nobody to talk to at {address}: {str(error)[:200]}") from None
     with client:

@@ -468,8 +468,9 @@ def test_one_that_ends_workers(place):
         (["--csv", "excel"], "--csv"),
     ],
 )
-def test_bad_arguments(place, more, words):
+def test_bad_arguments(place, monkeypatch, more, words):
     """Status 2, and the last line says what is wrong."""
+    monkeypatch.setattr(engines, "PATIENCE", 0.5)
     made_up(place / "class", 1)
     done = batch(place / "class", place / "out", *more, status=2)
     assert words in done.stderr.splitlines()[-1] and not (place / "out" / "grades.csv").exists()
