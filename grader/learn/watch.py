@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import DefaultFilter, watch
@@ -70,14 +71,17 @@ def start(options: argparse.Namespace) -> subprocess.Popen[bytes] | None:
 
 
 def end(grader: subprocess.Popen[bytes] | None) -> None:
-    if grader is None or grader.poll() is not None:
+    """Interrupt a grader until it ends: Python may drop what a handler raises, in a destructor for example."""
+    if grader is None:
         return
-    grader.send_signal(signal.SIGINT)
-    try:
-        grader.wait(GIVE_UP)
-    except subprocess.TimeoutExpired:
-        grader.kill()
-        grader.wait()
+    for _ in range(GIVE_UP):
+        if grader.poll() is not None:
+            return
+        grader.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            grader.wait(1)
+    grader.kill()
+    grader.wait()
 
 
 class Watch:
