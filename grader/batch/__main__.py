@@ -4,6 +4,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -57,7 +58,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         attempts=options.attempts,
         seed=options.seed,
         examples=options.examples,
-        grader=tuple(options.grader.split()) or GRADER,
+        grader=tuple(shlex.split(options.grader)) or GRADER,
     )
 
 

@@ -29,7 +29,7 @@ from grader.batch.version import GRADER, Settings, grader_version
 from grader.finding import CannotGrade
 from grader.walls import choice
 
-STUB = f"{sys.executable} {REPOSITORY / 'tests' / 'project' / 'stub_grader.py'}"
+STUB = shlex.join([sys.executable, str(Path(__file__).with_name("stub_grader.py"))])
 STEPS = ("02_multiprocess", "05_nonblocking")
 KINDS = ("right", "wrong", "to do", "right", "wrong")
 
@@ -237,7 +237,7 @@ def test_one_that_takes_too_long(place, monkeypatch, kind):
 
 def tasks_of(place, **settings):
     students = roster.roster(place / "class")
-    told = Settings(STEPS, **{"grader": tuple(STUB.split()), **settings})
+    told = Settings(STEPS, **{"grader": tuple(shlex.split(STUB)), **settings})
     scratch = "eight-servers-batch-test-"
     return [Task(str(place / "class"), one, str(place / "out"), told, grader_version(), scratch) for one in students]
 
@@ -599,7 +599,7 @@ def test_in_turn(place, monkeypatch):
         if len(most) == 1 and task.settings.walls == "bwrap":
             until(lambda: len(now) > 1, "another at the same time")
         try:
-            stub = replace(task.settings, grader=tuple(STUB.split()))
+            stub = replace(task.settings, grader=tuple(shlex.split(STUB)))
             return run(replace(task, settings=stub), scratch)
         finally:
             now.discard(task.student.name)
