@@ -29,7 +29,7 @@ from grader.batch.version import GRADER, Settings, grader_version
 from grader.finding import CannotGrade
 from grader.walls import choice
 
-STUB = shlex.join([sys.executable, str(Path(__file__).with_name("stub_grader.py"))])
+STUB = shlex.join([sys.executable, str(REPOSITORY / "tests" / "project" / "stub_grader.py")])
 STEPS = ("02_multiprocess", "05_nonblocking")
 KINDS = ("right", "wrong", "to do", "right", "wrong")
 
