@@ -17,7 +17,8 @@ for name in [name for name in os.environ if name.startswith("GITHUB_")]:
 start.end_with_parent(signal.SIGINT)
 
 # Started by nohup, or in the background of a shell script, they are ignored, and so by all that the tests start.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -4,6 +4,7 @@ the variables and folders that the service would give."""
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def machine(tmp_path, walls):
     """A CI machine that has all that ci/prepare.sh would fetch, and lets nothing be installed: its variables."""
     venv, programs = tmp_path / "venv", tmp_path / "programs"
     for path, text in (
-        (venv / "bin" / "python", f'exec {sys.executable} "$@"'),
+        (venv / "bin" / "python", f'exec "{sys.executable}" "$@"'),
         (programs / "apt-get", "exit 1"),
         (programs / "sudo", "exit 1"),
     ):
@@ -353,6 +354,6 @@ def test_bundle_wants_a_step(tmp_path, arguments):
 
 def test_prepare_needs_a_python(tmp_path, machine):
     """Where no Python will do, and none can be installed, one line says what to do."""
-    script = f"sh {REPOSITORY / 'ci' / 'prepare.sh'} {tmp_path / 'new'}"
+    script = shlex.join(["sh", str(REPOSITORY / "ci" / "prepare.sh"), str(tmp_path / "new")])
     done = run(script, tmp_path, **machine, EIGHT_SERVERS_PYTHON="/nowhere/python3")
     assert done.returncode == 2 and "apt install python3-venv" in done.stdout.splitlines()[-1]
