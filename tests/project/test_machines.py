@@ -4,6 +4,7 @@ Each environment is made here, as far as that is allowed; GRADING.md has them in
 """
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -211,7 +212,9 @@ def test_interpreter_that_says_why_not(tmp_path, program):
 def test_interpreter_that_needs_its_libraries(tmp_path):
     """LD_LIBRARY_PATH comes through to the servers."""
     script = tmp_path / "python"
-    script.write_text(f'#!/bin/sh\n[ "$LD_LIBRARY_PATH" = /of/its/own ] && exec '{sys.executable}' "$@"\nexit 127\n')
+    script.write_text(
+        f'#!/bin/sh\n[ "$LD_LIBRARY_PATH" = /of/its/own ] && exec {shlex.quote(sys.executable)} "$@"\nexit 127\n'
+    )
     script.chmod(0o755)
     own = {"LD_LIBRARY_PATH": "/of/its/own"}
     done = graded("01", "--submission", "solutions", "-k", SHORT, "--python", script, **own)
