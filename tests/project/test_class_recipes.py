@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,8 @@ def place(tmp_path, monkeypatch):
         (folder / "grader" / name).symlink_to(REPOSITORY / name)
     for python in (folder / "venv" / "bin" / "python", folder / "grader" / ".tox" / "grade" / "bin" / "python"):
         python.parent.mkdir(parents=True)
-        python.write_text(
-            f'#!/bin/sh\n[ "$2" = grader.batch ] && exec {sys.executable} "$@" --grader "{STUB}"\n'
-            f'exec {sys.executable} "$@"\n'
-        )
+        ours = f'exec {shlex.quote(sys.executable)} "$@"'
+        python.write_text(f'#!/bin/sh\n[ "$2" = grader.batch ] && {ours} --grader {shlex.quote(STUB)}\n{ours}\n')
         python.chmod(0o755)
     shutil.copy(REPOSITORY / "requirements" / "grade.txt", folder / "venv")
     made_up(folder / "submissions", 5)
