@@ -127,8 +127,8 @@ def test_slurm(place, tmp_path):
     assert f"PARTS=${{PARTS:-{array}}}" in text and int(array) <= 1000
     more = {"CLASS": place, "GRADER": place / "grader", "STEPS": STEPS, "PARTS": PARTS, "SLURM_CPUS_PER_TASK": 2}
     for number in range(1, PARTS + 1):
-        play(f"bash {path}", place, SLURM_ARRAY_TASK_ID=number, **more)
-    play(f"bash {path} join", place, **more)
+        play(f"bash {shlex.quote(str(path))}", place, SLURM_ARRAY_TASK_ID=number, **more)
+    play(f"bash {shlex.quote(str(path))} join", place, **more)
     assert_same(place / "results", tmp_path / "one", "canvas")
 
 
