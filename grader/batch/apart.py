@@ -1,6 +1,5 @@
 """Whether two submissions can be graded at once: only where each has a network and processes of its own."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -8,7 +7,7 @@ from functools import cache
 
 from grader import turns
 from grader.finding import CannotGrade
-from grader.walls import choice, uids
+from grader.walls import choice
 
 EVER = 1e9  # seconds
 
@@ -16,19 +15,8 @@ EVER = 1e9  # seconds
 @cache
 def available(walls: str) -> str:
     """What `--walls` comes to on this machine: `bwrap`, `user` or `none`. Raises CannotGrade as the grader would."""
-    if walls == "none":
-        return walls
-    refused = []
-    for name, build in {"bwrap": choice.bubblewrap, "user": choice.user}.items():
-        if walls not in ("auto", name):
-            continue
-        try:
-            with uids.lent() if not os.geteuid() else nullcontext(0) as uid:
-                build(uid, sys.executable)
-            return name
-        except CannotGrade as error:
-            refused.append(f"{name}: {error}")
-    raise CannotGrade(f"--walls {walls}: {'; '.join(refused)}. `--walls none` grades without any")
+    with choice.best(walls, sys.executable) as found:
+        return found.name
 
 
 @contextmanager

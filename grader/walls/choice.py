@@ -35,6 +35,16 @@ def chosen(name: str, python: str, arguments: list[str], writable: list[Path]) -
     if within := os.environ.get(WITHIN):
         yield Bubblewrap(int(within))
         return
+    with best(name, python) as found:
+        if isinstance(found, Bubblewrap):
+            yield go_in(found.user.uid if found.user else 0, arguments, writable)
+        else:
+            yield found
+
+
+@contextmanager
+def best(name: str, python: str) -> Iterator[Walls]:
+    """The best walls of this name that can be had here. Raises CannotGrade with a line that says why there are none."""
     if name == "none":
         yield Walls()
         return
@@ -44,12 +54,11 @@ def chosen(name: str, python: str, arguments: list[str], writable: list[Path]) -
             if name not in ("auto", each):
                 continue
             try:
-                uid = stack.enter_context(uids.lent()) if not os.geteuid() else 0
-                found = build(uid, python)
+                found = build(stack.enter_context(uids.lent()) if not os.geteuid() else 0, python)
             except CannotGrade as error:
                 refused.append(f"{each}: {error}")
                 continue
-            yield found if isinstance(found, User) else go_in(uid, arguments, writable)
+            yield found
             return
         raise CannotGrade(f"--walls {name}: {'; '.join(refused)}. `--walls none` grades without any")
 
