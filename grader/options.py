@@ -28,21 +28,19 @@ def positive(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e7:  # neither is no number
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return number
+    return amount(text, "seconds", 1e7)
 
 
 def worth(text: str) -> float:
-    """A number of points."""
+    return amount(text, "points", 1e6)
+
+
+def amount(text: str, of: str, most: float) -> float:
+    """A number above 0 and below `most`. Raises ArgumentTypeError."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0 < number < 1e6:  # neither is no number
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of points")
+    if not 0 < number < most:  # what is no number is neither
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {of}")
     return number

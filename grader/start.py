@@ -4,6 +4,8 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
 
 #: Variables that change what a program of ours does; how its streams are encoded is left to people.
 SWITCHES = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONINSPECT", "PYTHONSAFEPATH")
@@ -19,6 +21,13 @@ def start_afresh(package: str) -> None:
     if sys.flags.optimize or sys.flags.inspect or sys.warnoptions:
         given = {name: value for name, value in os.environ.items() if name not in SWITCHES}
         os.execve(sys.executable, [sys.executable, "-m", package, *sys.argv[1:]], given)
+
+
+def on_signals(numbers: Iterable[int], handler: Callable[[int, FrameType | None], object]) -> None:
+    """Handle these signals but for those that are ignored, as nohup(1) leaves them."""
+    for number in numbers:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:

@@ -364,7 +364,7 @@ class Server(Facts):
         if self.known_as_broken(client):
             return reply
         expected = f"{wanted} ({why})"
-        if any(map(self.root.leaks, (reply.body, reply.head))):
+        if self.has_a_secret(reply):
             saw = "a file from outside the root was sent"
             self.fail(expected, saw, clients=[client], look_at=look_at, amiss=self.was_sent_a_secret)
         if reply.status not in statuses:
@@ -377,7 +377,10 @@ class Server(Facts):
         return reply
 
     def was_sent_a_secret(self, client: Client) -> bool:
-        return any(self.root.leaks(reply.head) or self.root.leaks(reply.body) for reply in client.replies)
+        return any(map(self.has_a_secret, client.replies))
+
+    def has_a_secret(self, reply: Reply) -> bool:
+        return bool(self.root.leaks(reply.head) or self.root.leaks(reply.body))
 
     def goes_on(self) -> None:
         """After whatever was done: the next clients are served."""

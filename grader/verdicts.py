@@ -37,8 +37,9 @@ class Verdicts:
     line: of the check that runs. lines: those that are judged in this run. ledger: line -> what another line's scene
     has shown of it. muted: line and rule that are known to be broken: what else is wrong is then looked for.
     controls: a head that was asked alone -> the line that it costs. ends: how a server ended by itself, its status and
-    its traceback -> the line that this has cost: it costs no second one. seconds_by_hand: spent on
-    trying lines of shell.
+    its traceback -> the line that this has cost: it costs no second one. unanswered: heads that have cost a line for
+    want of an answer, or of its end. lost: lines; what breaks one is left out where another asks for something else.
+    rested: states of its clients in which a server has used no CPU. seconds_by_hand: spent on trying lines of shell.
     """
 
     caught: bool = False
@@ -50,12 +51,10 @@ class Verdicts:
     muted: set[tuple[str, str]] = field(default_factory=set)
     controls: dict[bytes, str] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)
-    unanswered: set[bytes] = field(default_factory=set)  # heads that cost a line for want of an answer, or of its end
-    lost: set[str] = field(
-        default_factory=set
-    )  # lines: what breaks one is left out where another asks for something else
+    unanswered: set[bytes] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     seconds_by_hand: float = 0.0
-    rested: set[object] = field(default_factory=set)  # states of its clients in which a server has used no CPU
+    rested: set[object] = field(default_factory=set)
 
     def judges(self, line: str, rule: str) -> bool:
         """Whether a breach of this rule is still news. line "": the watcher finds the line out."""

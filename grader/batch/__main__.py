@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from grader import STEPS, bad_patience
+from grader import STEPS, bad_patience, start
 from grader.batch import book, engines, entry, manifest, page, show
 from grader.batch.apart import available
 from grader.batch.roster import Student, roster
@@ -152,9 +152,7 @@ def interrupted(*_: object) -> None:
 def main() -> int:
     options = arguments()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, interrupted)
+    start.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), interrupted)
     try:
         return said(options)
     except KeyboardInterrupt:

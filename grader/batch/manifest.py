@@ -1,7 +1,7 @@
 """What a part of a batch says of itself once it is whole: the class, what was asked for, what it has graded."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from grader.batch import entry
@@ -34,12 +34,11 @@ def remove(out: Path, shard: tuple[int, int]) -> None:
 
 
 def write(out: Path, shard: tuple[int, int], settings: Settings, students: list[Student], keys: dict[str, str]) -> None:
-    told = {name: value for name, value in asdict(settings).items() if name not in ("grader", "attempts")}
     data = {
         "schema": SCHEMA,
         "index": shard[0],
         "count": shard[1],
-        "same": {"grader": grader_version(), **told},
+        "same": {"grader": grader_version(), **settings.told},
         "students": [[one.entry, one.name, one.folder] for one in students],
         "keys": keys,
     }

@@ -6,6 +6,7 @@ import platform
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
+from typing import Any
 
 from grader.budget import SECONDS
 from grader.grading import EXAMPLES, REPOSITORY, SEED
@@ -29,6 +30,11 @@ class Settings:
     grader: tuple[str, ...] = GRADER
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What a grade hangs on: not how it is come by."""
+        return {name: value for name, value in asdict(self).items() if name not in ("grader", "attempts")}
+
+    @property
     def limit(self) -> float:
         """Seconds for a submission."""
         return self.budget * len(self.steps) + SPARE
@@ -36,8 +42,7 @@ class Settings:
 
 def key(settings: Settings, student: str, submission: list[str]) -> str:
     """submission: the sum of each step's snapshot, or why there is none."""
-    told = {name: value for name, value in asdict(settings).items() if name not in ("grader", "attempts")}
-    return hashlib.sha256(json.dumps([grader_version(), told, student, submission]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([grader_version(), settings.told, student, submission]).encode()).hexdigest()
 
 
 @cache

@@ -31,7 +31,6 @@ from grader.intake.tree import (
     LeftOut,
     Parts,
     Tree,
-    is_junk,
     on_disk,
     shown,
 )
@@ -177,7 +176,7 @@ def snapshot(tree: Tree, place: Parts) -> Snapshot:
     count, total, todo = 0, 0, [place]
     while todo:
         folder = todo.pop()
-        names = {name: kind for name, kind in sorted(tree.names(folder).items()) if not is_junk(name)}
+        names = dict(sorted(layout.kept(tree, folder).items()))
         refuse_clashes(names, f"{tree.name}/{shown(folder)}")
         for name, kind in names.items():
             path, inside = (*folder, name), (*folder, name)[len(place) :]

@@ -113,9 +113,8 @@ def obey(options: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):  # as Ctrl-C: what a command has started ends with it
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, signal.default_int_handler)
+    # As Ctrl-C: what a command has started ends with it.
+    start.on_signals((signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT), signal.default_int_handler)
     start.end_with_parent()
     options = arguments()
     try:

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from grader import start
 from grader.finding import CannotGrade
 from grader.kernel import Proc
-from grader.start import PARENT
 from grader.walls import Program, Walls, uids
 from grader.walls.bubblewrap import Bubblewrap, first, outer
 from grader.walls.user import User
@@ -131,7 +131,7 @@ def look(walls: Walls, program: Program) -> None:
 
 def environment(uid: int) -> dict[str, str]:
     """Ours, without the process to end with: inside nobody has that number, and bubblewrap ends with us."""
-    given = {name: value for name, value in os.environ.items() if name != PARENT}
+    given = {name: value for name, value in os.environ.items() if name != start.PARENT}
     return {**given, WITHIN: str(uid)}
 
 
@@ -161,9 +161,7 @@ def go_in(uid: int, arguments: list[str], writable: list[Path]) -> int:
         with suppress(ProcessLookupError):
             os.kill(grader, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, hand_on)
+    start.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), hand_on)
     status = popen.wait()
     return status if status >= 0 else 128 - status
 
