@@ -5,7 +5,6 @@ it wrote is read as data of others and held against what was asked for.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -29,7 +28,9 @@ from grader.record import FULL, NOT_JUDGED, Result
 from grader.report import page, records
 from grader.report.files import write_whole
 from grader.run import now
+from grader.stale import end_all
 from grader.start import PARENT
+from grader.workshop import remove_all
 
 RESULT, PAGE = "result.json", "report.html"
 GRACE = 60.0  # seconds for the grader to end its servers, and to write what it has
@@ -266,25 +267,8 @@ def sweep(prefix: str) -> None:
 
 
 def clear(scratch: Path, thoroughly: bool) -> None:
-    """Remove a temporary folder. Thoroughly: end what still runs from it, as a grader that was killed could not."""
-    left = users(scratch) if thoroughly else []
-    while left:
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        left = [pid for pid in users(scratch) if pid not in left]
-    shutil.rmtree(scratch, ignore_errors=True)
-
-
-def users(scratch: Path) -> list[int]:
-    """Processes whose environment names the folder: the grader hands it to every server (TMPDIR)."""
-    found = []
-    for name in os.listdir("/proc"):
-        try:
-            if name.isdigit() and os.fsencode(scratch) in Path("/proc", name, "environ").read_bytes():
-                found.append(int(name))
-        except OSError:
-            continue
-    return [pid for pid in found if pid != os.getpid()]
+    """Remove a temporary folder. Thoroughly: end what still runs from it, as a grader that was killed could not; each
+    server has its own temporary folder in there, as the grader has."""
+    if thoroughly:
+        end_all(f"TMPDIR={scratch}/")
+    remove_all(scratch)

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from grader.kernel import Proc
 from grader.walls import Program, Walls, uids
 from grader.walls.bubblewrap import Bubblewrap, first, outer
 from grader.walls.user import User
+from grader.workshop import Workshop
 
 NAMES = ("none", "user", "bwrap", "auto")
 WITHIN = "EIGHT_SERVERS_WITHIN"  # for a grader in the outer layer: the server's user there, 0 for its own
@@ -97,19 +97,17 @@ def is_open(path: Path) -> bool:
 
 def attempt(walls: Walls, python: str) -> None:
     """Start something that sleeps and see what the checks have to see of a server. Raises CannotGrade."""
-    workshop = Path(tempfile.mkdtemp(prefix="eight-servers-")).resolve()
+    workshop = Workshop()
     try:
-        walls.prepare(workshop)
-        for folder in ("site", "copy", "work"):
-            (workshop / folder).mkdir()
-        walls.site = workshop / "site"
-        walls.give(workshop / "site")
-        script = workshop / "copy" / "server.py"
+        walls.prepare(workshop.path)
+        walls.site = workshop.folder("site")
+        walls.give(walls.site)
+        script = workshop.folder("copy") / "server.py"
         script.write_text("import time\nprint('here', flush=True)\ntime.sleep(1000)\n")
-        look(walls, Program([python, str(script)], script, workshop / "work", {"PATH": os.defpath}, 0))
+        look(walls, Program([python, str(script)], script, workshop.folder("work"), {"PATH": os.defpath}, 0))
     finally:
         walls.close()
-        shutil.rmtree(workshop, ignore_errors=True)
+        workshop.remove()
 
 
 def look(walls: Walls, program: Program) -> None:
