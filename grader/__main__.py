@@ -123,7 +123,7 @@ def writable(options: argparse.Namespace) -> list[Path]:
 
 def inside(options: argparse.Namespace, walls: Walls) -> int:
     """Grade, in these walls or in what they are around."""
-    start.on_signals(ENDING, signal.default_int_handler)
+    start.on_signals(ENDING, start.interrupt)
     steps = STEPS if options.step == "all" else tuple(dict.fromkeys(options.step.split(",")))
     results = [Result(step, str(options.submission)) for step in steps]
     with github.silenced() if github.on() else nullcontext():

@@ -12,6 +12,8 @@ SWITCHES = ("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONINSPECT"
 PARENT = "EIGHT_SERVERS_PARENT"  # the process that ours is to end with: toxfile.py sets it
 PR_SET_PDEATHSIG = 1
 
+heard: list[int] = []  # signals that are to end a run: `interrupt`
+
 
 def start_afresh(package: str) -> None:
     """Start `python -m package` again without Python's switches, if there are any; the process stays the same.
@@ -28,6 +30,12 @@ def on_signals(numbers: Iterable[int], handler: Callable[[int, FrameType | None]
     for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def interrupt(number: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt. Python drops what is raised in a destructor, so it is noted as well."""
+    heard.append(number)
+    raise KeyboardInterrupt
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:

@@ -18,6 +18,7 @@ STEP = STEPS[0]
 REPORTS = ("results", "json", "junit", "exercism", "html")
 BEGIN = """
 import os
+import signal
 from grader.subject import Server
 from tests.checks import ways
 from tests.checks.lines import LINES, STRETCH, Line, Suite
@@ -62,6 +63,12 @@ def kills_too(server: Server):
 def keeps(server: Server):
     left = ways.play(server, [STAYS, ways.SERVED[0]], 1)
     server.must(lambda: [way for way, _ in left] == [ways.SERVED[0]], "a way that is left out")
+
+def drops(server: Server):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
 
 def is_not_there(server: Server):
     server.answers(server.ask("/nope.txt"), (404,), "it is not there")
@@ -167,6 +174,13 @@ def faulty(folder, suite, fault):
     place = "            data, file, size = respond(root, head)\n"
     assert source.count(place) == 1
     return Played(folder, source.replace(place, f"            {fault}\n{place}"), suite)
+
+
+def test_an_interrupt_that_is_dropped(play):
+    """A signal whose KeyboardInterrupt Python has dropped, as in a destructor, ends the run before the next check."""
+    run = play(line("strict", "drops") + line("library", "a_page"))
+    assert run.order == ["answers"] and run.status == 1
+    assert run.outcomes()["library"] == "not judged" and run.report("json")["steps"][0]["interrupted"]
 
 
 def test_one_end_costs_one_line(tmp_path, temporary):
