@@ -155,6 +155,8 @@ class Arena:
             (place / "its" / name).mkdir(parents=True)
         script = place / "its" / "copy" / "server.py"
         shutil.copy(attack.path, script)
+        for module in (attack.path.parent / "beside").glob("*.py"):
+            shutil.copy(module, script.parent)
         self.decoy()
         reader, writer = os.pipe2(os.O_CLOEXEC)
         command = [self.python, str(script), json.dumps(self.told(place))]

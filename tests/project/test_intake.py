@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tools import grade, solution, submission
+from tools import grade, make_deep, solution, submission
 
 from grader import intake
 from grader.finding import CannotGrade
@@ -295,13 +295,7 @@ def test_deep(tmp_path):
     folder = submission(tmp_path / "s", {STEP: SERVER})
     for start in (folder / STEP, tmp_path / "wrapped"):
         start.mkdir(exist_ok=True)
-        place = os.open(start, os.O_RDONLY)
-        for _ in range(1500):
-            os.mkdir("d", dir_fd=place)
-            inner = os.open("d", os.O_RDONLY, dir_fd=place)
-            os.close(place)
-            place = inner
-        os.close(place)
+        make_deep(start)
     try:
         refused(folder, "50 folders in each other")
         refused(tmp_path / "wrapped", "server.py is not there")

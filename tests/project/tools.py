@@ -99,6 +99,17 @@ def alive(pid):
     return stat[stat.rfind(")") + 2] not in "ZX"
 
 
+def make_deep(folder, depth=1500):
+    """Folders in each other, deeper than any path can say."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+
+
 def processes_of(folder):
     """The living processes that were started for a run whose temporary folder this is: pid -> command line.
 
