@@ -1,6 +1,7 @@
 """The machine behind the tests: it starts a server, is its clients, and asks the kernel what it does."""
 
 import os
+from pathlib import Path
 
 #: The steps of the kata in their order; `NN_name/server.py` is what a submission holds for each.
 STEPS = (
@@ -15,6 +16,7 @@ STEPS = (
 )
 
 
+OWN = Path(__file__).resolve().parent.parent / "steps"  # the learner's submission
 PATIENCE = "EIGHT_SERVERS_PATIENCE"
 
 

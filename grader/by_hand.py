@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader import bash, contract, judge
+from grader import OWN, bash, contract, judge
 from grader.bash import Deed
 from grader.client import Client
 from grader.contract import Violation
@@ -25,7 +25,6 @@ from grader.reply import Reply
 if TYPE_CHECKING:
     from grader.subject import Server
 
-OWN = Path(__file__).resolve().parents[1] / "steps"
 SITE = ".tox/site/www"  # the root that `run --site` serves
 PATIENCE, BUDGET = 1.5, 15.0  # seconds: for what one line waits for, and for all the lines of a run
 A_DAY = 86_400  # seconds: a file of another day is dated so on purpose

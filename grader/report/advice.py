@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from grader import OWN
 from grader.record import NOT_JUDGED, Check, Result
 from grader.report.text import failures, printable
-
-OWN = Path(__file__).resolve().parents[2] / "steps"
 
 
 def closing(results: list[Result], say: Callable[[str], None]) -> None:
