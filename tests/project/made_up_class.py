@@ -2,22 +2,29 @@
 
     python tests/project/made_up_class.py make DIR [--count 60] [--steps 01] [--seed 1]
     python tests/project/made_up_class.py measure [--counts 10,20,40,60] [--steps 01] [--walls auto]
+    python tests/project/made_up_class.py prove [--count 60] [--steps 01] [--walls auto]
 
 `measure` grades classes of these sizes, with one job and with as many as there are processors, and says submissions a
 minute, how the cost of one changes with the size, and how well jobs share the machine: ratios of one run. It wants a
 machine that does nothing else.
+
+`prove` grades one class undisturbed; killed five times (SIGKILL) at moments that nobody has chosen; in four parts that
+are merged; and by two workers of Dask's, of which one is killed: the books are compared byte by byte, and what is left
+on the machine with what was there. Exit status 1 if anything differs.
 """
 
 import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import corpus
@@ -109,11 +116,10 @@ def make(folder: Path, count: int, steps: list[str], seed: int) -> None:
 
 def grade(folder: Path, out: Path, options: argparse.Namespace, jobs: int) -> float:
     """Seconds that the batch took."""
-    command = [sys.executable, "-m", "grader.batch", str(folder), "--out", str(out), "--jobs", str(jobs)]
-    command += ["--steps", options.steps, "--walls", options.walls, "--attempts", "1"]
-    command += ["--grader", options.grader] if options.grader else []
     began = time.monotonic()
-    done = subprocess.run(command, cwd=corpus.REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(
+        batch(folder, out, options, "--jobs", str(jobs)), cwd=corpus.REPOSITORY, capture_output=True, text=True
+    )
     if done.returncode == 2:
         sys.exit(in_a_line(done.stderr.strip()))
     return time.monotonic() - began
@@ -140,29 +146,130 @@ def measure(options: argparse.Namespace) -> None:
     print(f"{many} jobs against one, {counts[0]} students: {speed:.2f} times as fast, efficiency {speed / many:.2f}")
 
 
+def batch(folder: Path, out: Path, options: argparse.Namespace, *more: str) -> list[str]:
+    command = [sys.executable, "-m", "grader.batch", str(folder), "--out", str(out), "--steps", options.steps]
+    command += ["--walls", options.walls, "--attempts", "1", *more]
+    return command + (["--grader", options.grader] if options.grader else [])
+
+
+def killed(folder: Path, out: Path, options: argparse.Namespace, longest: float) -> str:
+    """Killed five times within so many seconds each, then left to end."""
+    command = batch(folder, out, options, "--jobs", str(options.jobs))
+    graded = []
+    for _ in range(5):
+        process = subprocess.Popen(command, cwd=corpus.REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(random.uniform(1, longest))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait()
+        graded.append(len(list(out.glob("*/entry.json"))))
+    subprocess.run(command, cwd=corpus.REPOSITORY, capture_output=True)
+    return f"killed when {', '.join(map(str, graded))} were graded"
+
+
+def in_parts(folder: Path, out: Path, options: argparse.Namespace) -> str:
+    parts = [str(out.with_name(f"{out.name}-{n}")) for n in range(1, 5)]
+    for n, part in enumerate(parts, 1):
+        more = ("--jobs", str(options.jobs), "--shard", f"{n}/4")
+        subprocess.run(batch(folder, Path(part), options, *more), cwd=corpus.REPOSITORY, capture_output=True)
+    merging = [sys.executable, "-m", "grader.batch.merge", *parts, "--out", str(out)]
+    subprocess.run(merging, cwd=corpus.REPOSITORY, capture_output=True)
+    return "in four parts, merged"
+
+
+def by_dask(folder: Path, out: Path, options: argparse.Namespace) -> str:
+    """The first worker is killed once a student has been graded."""
+    from distributed import Client, LocalCluster
+
+    local = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 60}
+    with LocalCluster(**local, local_directory=str(out.parent)) as found, Client(found) as client:
+        command = batch(folder, out, options, "--scheduler", found.scheduler_address)
+        process = subprocess.Popen(command, cwd=corpus.REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (graded := len(list(out.glob("*/entry.json")))) and process.poll() is None:
+            time.sleep(0.2)
+        os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+        process.wait()
+    return f"two workers of Dask's, one of them killed when {graded} was graded"
+
+
+def the_book(out: Path) -> dict[str, bytes]:
+    """What is the same for all: bytes by name."""
+    return {path.name: path.read_bytes() for path in out.glob("*") if path.suffix in (".csv", ".html")}
+
+
+def left_here() -> set[str]:
+    """What a grader could leave: files in the folders that all may write to, IPC, and who listens."""
+    found = {str(path) for place in ("/tmp", "/var/tmp", "/dev/shm") for path in Path(place).glob("*")}
+    for command in (["ipcs", "-a"], ["ss", "-Hltn"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        found |= {f"{command[0]}: {line}" for line in done.stdout.splitlines()}
+    return found
+
+
+def prove(options: argparse.Namespace) -> int:
+    before = left_here()
+    differ = False
+    with tempfile.TemporaryDirectory(prefix="class-") as scratch:
+        folder, here = Path(scratch, "class"), Path(scratch)
+        make(folder, options.count, steps_of(options), options.seed)
+        took = grade(folder, here / "once", options, options.jobs)
+        book = the_book(here / "once")
+        rows = book["grades.csv"].decode().splitlines()
+        print(
+            f"undisturbed: {options.count} students, {took:.0f} s, {60 * options.count / took:.1f} a minute", flush=True
+        )
+        print("\n".join(rows if options.count <= 60 else rows[:20]), flush=True)
+        ways: dict[str, Callable[[Path, Path, argparse.Namespace], str]] = {
+            "killed": lambda *given: killed(*given, longest=took / 5),
+            "parts": in_parts,
+            "dask": by_dask,
+        }
+        for name in options.ways.split(","):
+            began = time.monotonic()
+            how = ways[name](folder, here / name, options)
+            equal = the_book(here / name) == book
+            differ |= not equal
+            print(
+                f"{how}: {'the same bytes' if equal else 'NOT THE SAME'}, {time.monotonic() - began:.0f} s", flush=True
+            )
+        if options.keep:
+            shutil.copytree(here, options.keep, symlinks=True, dirs_exist_ok=True)
+    left = sorted(left_here() - before)
+    print(f"left on the machine: {', '.join(left) or 'nothing'}")
+    return 1 if differ or left else 0
+
+
 def steps_of(options: argparse.Namespace) -> list[str]:
     return [step_named(word) for word in options.steps.split(",")]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_subparsers(dest="what", required=True)
-    making, measuring = what.add_parser("make"), what.add_parser("measure")
+    making, measuring, proving = map(what.add_parser, ("make", "measure", "prove"))
     making.add_argument("folder", type=Path)
     making.add_argument("--count", type=int, default=60)
     measuring.add_argument("--counts", default="10,20,40,60")
-    measuring.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    measuring.add_argument("--walls", default="auto")
-    measuring.add_argument("--grader", default="", help="another program in its place: the cost of the batch alone")
-    for one in (making, measuring):
+    proving.add_argument("--count", type=int, default=60)
+    proving.add_argument("--ways", default="killed,parts,dask", help="which of them")
+    proving.add_argument("--keep", type=Path, help="a folder: keep the class and its books there, to look at")
+    for one in (measuring, proving):
+        one.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+        one.add_argument("--walls", default="auto")
+        one.add_argument("--grader", default="", help="another program in its place: the cost of the batch alone")
+    for one in (making, measuring, proving):
         one.add_argument("--steps", default="01")
         one.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.what == "make":
         make(options.folder, options.count, steps_of(options), options.seed)
-    else:
+    elif options.what == "measure":
         measure(options)
+    else:
+        return prove(options)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
