@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-from grader.reply import Reply, difference, shown
+from grader.reply import CUT_SHORT, Reply, difference, shown
 
 REQUEST_LINE = re.compile(rb"([^\s]+) ([^\s]+) HTTP/1\.([01])")
 FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, section 5
@@ -109,6 +109,11 @@ class Request:
         targets = not self.target.startswith(b"/") or any(byte > 126 or byte < 33 for byte in self.target)
         return odd or targets or not self.legal or names.count("host") != 1 or self.method == b"HEAD"
 
+    @property
+    def long(self) -> bool:
+        """Whether its length may be what is refused, whatever it asks for."""
+        return len(self.head) > LONG or len(self.fields) > MANY_LINES
+
     def harmless(self, name: str) -> bool:
         """A Content-Length of 0 says that there is no body."""
         values = [value.strip() for other, value in self.fields if other == name]
@@ -206,8 +211,8 @@ def judge(exchange: Exchange, begin: int = 0) -> list[Violation]:
     return found
 
 
-def line_of(exchange: Exchange, number: int) -> str:
-    """The line that says how this request is answered."""
+def line_of(exchange: Exchange, number: int, *, unheard: bool = False) -> str:
+    """The line that says how this request is answered. unheard: it is not answered at all."""
     request = exchange.requests[number]
     if not request.version:
         return "junk"
@@ -215,6 +220,8 @@ def line_of(exchange: Exchange, number: int) -> str:
         return "other_methods"
     if len(request.head) + 4 > ENDLESS:
         return "endless_head"
+    if unheard and request.long and len(request.target) <= LONG:
+        return "long_head"
     return LINES[exchange.wanted(number).kind]
 
 
@@ -257,8 +264,7 @@ def refused(exchange: Exchange, number: int, status: int) -> str:
     plain file too; elsewhere a 400 may be about the target, which is seen by HTTP/1.1.
     """
     request = exchange.requests[number]
-    long = len(request.head) > LONG or len(request.fields) > MANY_LINES
-    if status in TOO_LONG or (status == 400 and long and request.method == b"GET"):
+    if status in TOO_LONG or (status == 400 and request.long and request.method == b"GET"):
         return "long_head"
     if request.version == "1.0" and status in NOT_THIS_VERSION:
         plain = request.method == b"GET" and exchange.wanted(number).kind == "plain"
@@ -394,7 +400,19 @@ def unreadable(exchange: Exchange) -> Violation:
     asked = what(exchange.requests[number]) if number < len(exchange.requests) else "nothing more"
     if exchange.long and "stream ends in the middle" not in exchange.malformed and "no length" in exchange.malformed:
         return Violation("length", "lengths", f"Content-Length in the answer to {asked}", exchange.malformed)
+    if stated := cut_short(exchange, number):
+        expected = f"200 with the {stated} bytes of {exchange.requests[number].target[:100].decode('latin-1')}"
+        return Violation("body", line_of(exchange, number), expected, exchange.malformed)
     return Violation("parse", "strict", f"an answer to {asked} that parses as HTTP", exchange.malformed)
+
+
+def cut_short(exchange: Exchange, number: int) -> int:
+    """The length that an answer states, if it is the file's, of which not all came; or 0."""
+    if number >= len(exchange.requests) or not (stated := CUT_SHORT.match(exchange.malformed)):
+        return 0
+    request = exchange.requests[number]
+    whole = request.method == b"GET" and int(stated[1]) in map(len, exchange.wanted(number).bodies)
+    return int(stated[1]) if whole else 0
 
 
 def plausible(rest: bytes) -> bool:
@@ -414,9 +432,8 @@ def end(exchange: Exchange) -> Iterator[Violation]:
     may_close = last is not None and ends_as_it_likes(last)
     how = "a reset" if exchange.ended == "reset" else "the end of the stream"
     if exchange.ended and answered < asked and due(exchange, answered) and not overrun(exchange, answered):
-        yield Violation(
-            "answered", line_of(exchange, answered), f"an answer to {what(exchange.requests[answered])}", f"{how} came"
-        )
+        line = line_of(exchange, answered, unheard=True)
+        yield Violation("answered", line, f"an answer to {what(exchange.requests[answered])}", f"{how} came")
     elif exchange.over and not exchange.ended and exchange.long and answered < min(expected(exchange), asked):
         seen = f"the connection stays open after the {exchange.replies[-1].status}" if exchange.replies else "none"
         due_then = f"an answer to {what(exchange.requests[answered])}, or the end of the connection"

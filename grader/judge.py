@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from grader import contract
-from grader.client import ENOUGH, Client, Event
+from grader.client import ENOUGH, Client, Event, request
 from grader.contract import Exchange, Violation
 from grader.finding import CannotGrade, Finding
 
@@ -71,7 +71,7 @@ def unanswered(server: "Server", client: Client) -> Violation | None:
     number = len(seen.replies)
     if number >= len(seen.requests) or not contract.due(seen, number):
         return None
-    line = contract.line_of(seen, number)
+    line = contract.line_of(seen, number, unheard=True)
     return Violation(NO_ANSWER, line, f"an answer to {contract.what(seen.requests[number])}", "none", number)
 
 
@@ -128,7 +128,17 @@ def control(server: "Server", head: bytes) -> str:
     controls = server.verdicts.controls
     if head not in controls:
         controls[head] = asked_alone(server, head)
+        if controls[head] and (plain := as_long(head)) and control(server, plain) == "long_head":
+            controls[head] = "long_head"
     return controls[head]
+
+
+def as_long(head: bytes) -> bytes:
+    """A head as long as one that is long because of its target, which asks for a plain file; b"" for any other."""
+    if len(contract.parse(head.removesuffix(b"\r\n\r\n")).target) <= contract.LONG:
+        return b""
+    plain = request("/page1.txt", headers=("X: ",))
+    return plain.replace(b"X: ", b"X: " + b"x" * (len(head) - len(plain)))
 
 
 def asked_alone(server: "Server", head: bytes) -> str:

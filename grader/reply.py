@@ -20,6 +20,7 @@ MOST_KEPT = 32 << 20  # bytes of answers that are no file of the site, and eight
 PAGE = 4096  # bytes: a body of less is kept as it is
 A_LINE = 200  # bytes that a header line costs us, beside its own
 USUAL_HEAD = 16 << 10  # bytes, and not counted
+CUT_SHORT = re.compile(r"Content-Length says (\d+) bytes, and the stream ends")  # of the words of Malformed
 
 
 class Malformed(Exception):
@@ -50,6 +51,10 @@ class Reply:
     def says_close(self) -> bool:
         tokens = ",".join(self.values("connection")).lower().split(",")
         return "close" in [token.strip() for token in tokens]
+
+
+#: In the place of an answer that is broken in a way that is known.
+NONE = Reply(0, "", (), b"", b"", 0)
 
 
 class Kept:

@@ -15,7 +15,7 @@ from grader.finding import Finding
 from grader.launch import Launch
 from grader.proof import Rest, look
 from grader.questions import Questions
-from grader.reply import Reply, difference
+from grader.reply import NONE, Reply, difference
 from grader.rounds import AFTER_THE_FIRST
 from grader.story import Cast
 from grader.verdicts import Verdicts
@@ -304,7 +304,7 @@ class Server(Facts):
     # What a client is answered
 
     def reply(self, client: Client, expected: str = "a complete answer", look_at: Questions = "") -> Reply:
-        """The next answer of this client, which it has not been asked for before."""
+        """The next answer of this client, which it has not been asked for before; NONE if that is known as broken."""
         taken = client.taken
 
         def whole() -> object:
@@ -318,11 +318,19 @@ class Server(Facts):
             look_at=look_at,
             amiss=has_none,
         )
+        if len(client.replies) <= taken and client.malformed and self.known_as_broken(client):
+            return NONE
         if len(client.replies) <= taken:
             saw = evidence.state_of(client, self.launch)
             self.fail(f"{expected} for {client.name}", saw, clients=[client], look_at=look_at, amiss=has_none)
         client.taken += 1
         return client.replies[taken]
+
+    def hears(self, client: Client) -> None:
+        """Wait until this client has an answer, or will get none. Raises Finding if none comes that must."""
+        if not self.until(client.done, self.patience) and (missing := judge.unanswered(self, client)):
+            saw = evidence.state_of(client, self.launch)
+            self.fail(f"{missing.expected} for {client.name}", saw, clients=[client], broken=missing)
 
     def ask_for_the_end(self, client: Client, whole: Callable[[], object]) -> None:
         """Of a server that is known to state no length: a client that half-closes sees where its answer ends."""

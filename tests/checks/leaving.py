@@ -68,6 +68,7 @@ class Leavers:
         self.control = control
         self.costs = costs
         self.whose: dict[int, tuple[Way, Client]] = {}
+        self.excused: set[Way] = set()
 
     def play(self, these: list[Way]) -> None:
         with self.server.blaming("goes_on") if set(these) <= set(ways.SERVED) else nullcontext():
@@ -134,13 +135,24 @@ class Leavers:
             came, excused = self.goes_on(self.control, grown, rounds=3, clients=12)
             grown = tuple(kind for kind in grown if excused.get(kind, 0) < came * OF_TEN)
         for some in (*((way,) for way in these), these):
-            came, more = self.goes_on(some, grown) if grown else (0, {})
-            if more and max(more.values()) < came * OF_TEN:
+            some = tuple(way for way in some if way not in self.excused)
+            came, more = self.goes_on(some, grown) if grown and some else (0, {})
+            if more and self.served_leave_as_much(some, tuple(more)):
+                self.excused |= {*some}
+            elif more and max(more.values()) < came * OF_TEN:
                 self.find_slow((some,), tuple(more), look_at)
             elif more and self.is_beyond_a_pool(some, more):
                 self.blame(some, f"{came} clients came and left, {came // ROUNDS} at a time", came, more, look_at)
-        if cheap := tuple(way for way in these if not way.dear):
+        cheap = tuple(way for way in these if not way.dear)
+        if cheap and not self.excused:  # else it is known where the growth comes from
             self.find_slow((cheap[:1], cheap), grown, look_at)
+
+    def served_leave_as_much(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> bool:
+        """Whether clients with the same requests who are served leave this too: then it is another line's."""
+        heads = {way.head for way in some if way not in ways.SERVED + ways.LONG_SERVED} - {b""}
+        twins = tuple(way for way in ways.SERVED if way.head in heads)
+        came, more = self.goes_on(twins, kinds, rounds=3, clients=PROCESSES) if twins else (0, {})
+        return bool(more) and min(more.get(kind, 0) for kind in kinds) >= came * OF_TEN
 
     def is_beyond_a_pool(self, some: tuple[Way, ...], more: dict[str, int]) -> bool:
         """Whether what grows by one for each client goes on when a large pool, or a cache, would be full."""

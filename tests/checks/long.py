@@ -419,6 +419,9 @@ def library_reuses(server: Server) -> None:
             try:
                 status, body = get(session, f"http://{host}:{port}{target}", server.patience, server.limit)
             except requests.RequestException as error:
+                if costs := judge.control(server, request(target)):  # then how many connections it needs tells nothing
+                    server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", costs=costs)
+                    return
                 server.fail(f"an answer to GET {target}", f"{type(error).__name__}: {error}", look_at=questions.REUSED)
             wanted = server.root.files.get(target)
             right = (status, body) == ((200, wanted) if wanted is not None else (404, body))

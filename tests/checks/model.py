@@ -50,6 +50,11 @@ LOOKED_AGAIN = 4  # times that clients of a kind come, if the server may have na
 HELPERS = 12  # threads: gevent's own pool has at most ten
 
 
+def kinds(server: Server) -> dict[bytes, str]:
+    """Those that are answered, as far as is known: what becomes of the others is another line's."""
+    return {sent: asked for sent, asked in KINDS.items() if sent not in server.verdicts.unanswered}
+
+
 def one_process_one_thread(server: Server, count: int = 4) -> None:
     """In these states, and whatever it answers: what has come and gone meanwhile leaves its traces."""
     server.did(f"one client was served; {count} connected and sent part of a request")
@@ -71,11 +76,11 @@ def while_it_answers(server: Server, stuck: int = 1) -> None:
         client.open_window()
     server.until(lambda: all(client.replies or client.ended for client in server.clients))
     server.leave()
-    for sent, asked in KINDS.items():
+    for sent, asked in kinds(server).items():
         server.did(f"one asked for {asked}", again=True)
         client = server.client()
         client.send(sent)
-        server.until(client.done)
+        server.hears(client)
         server.watch("rest")
         server.leave()
 
@@ -310,7 +315,7 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool], most: 
         server.until(partial(asleep_or, lambda: all(client.replies or client.ended for client in crowd)))
 
     acts: list[tuple[str, int, Callable[[], object]]] = [
-        (f"asked for {asked}", 6, partial(ask_at_once, sent, 6)) for sent, asked in KINDS.items()
+        (f"asked for {asked}", 6, partial(ask_at_once, sent, 6)) for sent, asked in kinds(server).items()
     ]
     for way in ways.VANISHED + ways.IN_ANSWER + (ways.SECOND_HEAD + ways.IDLE + ways.PIPELINED) * server.long:
         count = 2 if way.dear else 6

@@ -13,7 +13,7 @@ from grader.kernel import Task
 from grader.subject import Server
 from grader.timers import ACCEPT
 from grader.traces import Newcomers, Others, Traces, last_pid_tells, others
-from tests.checks.model import HELPERS, KINDS
+from tests.checks.model import HELPERS, kinds
 
 TRIES = 20  # of one kind, at a moment in which strangers make no process or thread that ends at once
 MOST_TRIES = 80  # of all kinds
@@ -74,7 +74,7 @@ def may_accept(server: Server, task: Task) -> bool:
 def served_alone(server: Server, look: Callable[[], Others], stop: bool) -> Iterator[str]:
     """The kinds of requests that were answered though nobody of the others has run, was made, or is gone."""
     tries = MOST_TRIES
-    for sent, asked in KINDS.items():
+    for sent, asked in kinds(server).items():
         server.did(f"one client came with a whole request at once, for {asked}", again=True)
         for _ in range(min(TRIES, max(tries, 1))):
             tries -= 1
@@ -121,12 +121,12 @@ def answered_meanwhile(server: Server, sent: bytes, stop: bool) -> tuple[Newcome
 def no_thread_for_an_answer(server: Server) -> None:
     """Threads that have ended, as often as gevent has helpers and more: they were made anew."""
     server.did("clients came with whole requests of every kind, all at once, three times")
-    everything = list(KINDS)
+    everything = list(kinds(server))
     crowd_served(server, everything)
     crowd_served(server, everything)
     if not ends_a_thread(server, everything):
         return
-    for sent, asked in KINDS.items():
+    for sent, asked in kinds(server).items():
         server.did(f"three clients at a time came with a whole request, for {asked}, again and again", again=True)
         ended = tries = 0
         while ended * 2 >= tries and ended <= HELPERS:
