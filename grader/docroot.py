@@ -9,6 +9,8 @@ import os
 import random
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -312,6 +314,19 @@ class DocumentRoot:
         self.history.remove(place)
         for target in self.targets.get(place, ()):
             self.files.pop(target, None)
+
+    @contextmanager
+    def for_now(self, *names: str) -> Iterator[None]:
+        """Files that are made, changed and removed meanwhile are as before when a scene ends, however it ends."""
+        before = {name: self.files.get(name) for name in names}
+        try:
+            yield
+        finally:
+            for name, data in before.items():
+                if data is None and name in self.files:
+                    self.remove(name)
+                elif data is not None and self.files.get(name) != data:
+                    self.add(name, data)
 
     def grow(self, name: str, more: bytes) -> None:
         self.add(name, self.files[name] + more)

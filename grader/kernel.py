@@ -115,6 +115,11 @@ def rows(text: str) -> list[str]:
     return [line for line in text.split("\n") if line]
 
 
+#: When a process was started, and its threads with how often each has been switched out.
+Pulse = tuple[tuple[str, ...], frozenset[tuple[int, int]]]
+MANY = 30  # descriptors: fewer are read sooner than it is found out whether they have changed
+
+
 class Proc:
     """A /proc tree. What has vanished between two looks reads as absent, never as an error."""
 
@@ -122,6 +127,9 @@ class Proc:
         """owner: whose processes are asked about, if we are root and perhaps without CAP_SYS_PTRACE."""
         self.root = str(root)
         self.owner = owner
+        self.tables: dict[
+            int, tuple[Pulse | None, dict[int, str]]
+        ] = {}  # of descriptors, long ones, and when they were read
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -240,7 +248,30 @@ class Proc:
         return SYSCALLS.get(number, f"system call {number}"), tuple(int(field, 16) for field in fields[1:7])
 
     def descriptors(self, pid: int) -> dict[int, str]:
-        """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path."""
+        """What each descriptor of a process refers to: `socket:[INODE]`, `anon_inode:[eventpoll]`, a path.
+
+        A long table is not read again as long as all threads of its process have slept on.
+        """
+        kept = self.tables.pop(pid, None)
+        before = self.pulse(pid) if kept else None
+        after = before
+        if kept and before and kept[0] == before:
+            table = kept[1]
+        else:
+            table = self.read_descriptors(pid)
+            after = self.pulse(pid) if before else None
+        if len(table) > MANY:
+            self.tables[pid] = (before if before == after else None), table
+        return table
+
+    def pulse(self, pid: int) -> Pulse | None:
+        """The same twice, and not None: no thread of the process has run in between, as in proof.Look.asleep_since."""
+        tasks = self.tasks(pid)
+        if not tasks or any(task.state not in "ST" for task in tasks):
+            return None
+        return tuple(self.stat(pid)[19:20]), frozenset((task.tid, task.switches) for task in tasks)
+
+    def read_descriptors(self, pid: int) -> dict[int, str]:
         table: dict[int, str] = {}
         for folder in self.folders_of_descriptors(pid):
             numbers = self.numbers(folder)

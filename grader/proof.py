@@ -13,10 +13,11 @@ can be neither is left to the deadline.
 
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grader.kernel import Proc, Process, Task
+from grader.kernel import TICK, Proc, Process, Task
 from grader.rounds import Ahead, Rounds
 from grader.sights import Sights
 from grader.timers import ACCEPT, FOREVER, RECEIVE, SEND, TIMEOUTS, has_timers, timeout_of
@@ -127,14 +128,22 @@ class Prover:
         self.rounds = Rounds(proc, clock)  # what is seen of those who do not sleep
         self.at_rest = False  # the last proof was one of sleep, not of going round
         self.doubtful = False  # what is not told counts as what is likely
+        self.lasting = False
         self.sights = Sights(proc)
 
     def demand(
-        self, turns: float = 1.0, spin: float | None = None, *, verdict: bool = True, doubtful: bool = False
+        self,
+        turns: float = 1.0,
+        spin: float | None = None,
+        *,
+        verdict: bool = True,
+        doubtful: bool = False,
+        lasting: bool = False,
     ) -> None:
         """How much of TURNS and of SPIN (the same if not given) make a server one that goes round, and whether
-        a verdict rests on it. doubtful: none does, and what the machine does not tell is not waited for."""
-        self.doubtful = doubtful
+        a verdict rests on it. doubtful: none does, and what the machine does not tell is not waited for. lasting: who
+        sleeps longer than our patience is there to stay, however much of it has passed: on a slow machine, all."""
+        self.doubtful, self.lasting = doubtful, lasting
         self.rounds.demand(turns, turns if spin is None else spin, verdict)
 
     def reset(self) -> None:
@@ -157,9 +166,12 @@ class Prover:
         facts = sockets()
         if facts is None or not all(self.rounds.tired(key, serving=bool(facts.unread)) for key in tired):
             return ""
-        horizon = patience + (now - self.started)
+        up = time.clock_gettime(time.CLOCK_BOOTTIME)
         for key in sleeping:
             task = self.last.tasks[key]
+            # It has slept no longer than its process has been there.
+            age = min(now - self.started, up - self.last.processes[task.pid].started * TICK)
+            horizon = patience if self.lasting else patience + age
             bound = only_we_could_wake(self.proc, task, facts, horizon, doubtful=self.doubtful)
             if not bound or frozen(self.proc, task):
                 if not self.rounds.tired(key):

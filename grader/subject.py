@@ -164,10 +164,16 @@ class Server(Facts):
         super().take_turn(client)
 
     def until(
-        self, condition: Callable[[], object], patience: float = waiting.PATIENCE, *, verdict: bool = True
+        self,
+        condition: Callable[[], object],
+        patience: float = waiting.PATIENCE,
+        *,
+        verdict: bool = True,
+        lasting: bool = False,
     ) -> Outcome:
-        """verdict: one may rest on it. Only then is the server's clock set forward, and who computes waited for."""
-        self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0, verdict=verdict)
+        """verdict: one may rest on it. Only then is the server's clock set forward, and who computes waited for.
+        lasting: see Prover.demand."""
+        self.prover.demand(AFTER_THE_FIRST if self.verdicts.caught else 1.0, verdict=verdict, lasting=lasting)
         return waiting.wait(self, condition, patience, facts=self.sockets_for_proof, limit=self.limit)
 
     def comes(self, condition: Callable[[], object], seconds: float) -> bool:
@@ -298,7 +304,8 @@ class Server(Facts):
             return "", ""
         if broken is None:
             found = judge.violations(self, client)
-            broken = found[0] if found else judge.unanswered(self, client)
+            news = (each for each in found if self.verdicts.judges(each.line, each.rule))
+            broken = next(news, found[0]) if found else judge.unanswered(self, client)
         return (judge.owner(self, client, broken), broken.rule) if broken else ("", "")
 
     # What a client is answered

@@ -79,7 +79,7 @@ def count_at_rest(server: Server, goal: dict[str, int]) -> Counter[str]:
         return not exceeds(now, silent)
 
     server.come_to_rest(turns=2)
-    if not (outcome := server.until(reached, server.patience)):
+    if not (outcome := server.until(reached, server.patience, lasting=True)):
         server.verdicts.caught = server.verdicts.caught or not (outcome.proven and server.prover.at_rest)
     if has_greenlets(server):
         now[GREENLETS] = greenlets(server)

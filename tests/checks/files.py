@@ -212,14 +212,15 @@ def folders(server: Server) -> None:
 
 
 def fresh(server: Server) -> None:
-    server.did("asked for /made-later.txt, which was not there")
-    server.answers(server.ask("/made-later.txt"), (404,), "there is no such file yet")
-    served_anew(
-        server, "/made-later.txt", b"made while the server was running\n", b"changed while the server was going\n"
-    )
-    served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
-    replaced(server, "/changing.txt")
-    made_below(server)
+    with server.root.for_now("/made-later.txt", "/changing.txt", "/index.html", *BELOW.values()):
+        server.did("asked for /made-later.txt, which was not there")
+        server.answers(server.ask("/made-later.txt"), (404,), "there is no such file yet")
+        served_anew(
+            server, "/made-later.txt", b"made while the server was running\n", b"changed while the server was going\n"
+        )
+        served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
+        replaced(server, "/changing.txt")
+        made_below(server)
     replaced_by_links(server)
 
 
@@ -234,10 +235,13 @@ def served_anew(server: Server, name: str, *contents: bytes) -> None:
     gone(server, name)
 
 
+BELOW = {"/later/": "/later/index.html", "/bare/": "/bare/index.html", "/sub/": "/sub/new.txt"}
+
+
 def made_below(server: Server) -> None:
     """A folder that was not there, or had no index, has one now."""
     without_a_start_page(server)
-    for folder, target in (("/later/", "/later/index.html"), ("/bare/", "/bare/index.html"), ("/sub/", "/sub/new.txt")):
+    for folder, target in BELOW.items():
         asked = folder if target.endswith("index.html") else target
         server.did(f"asked for {asked}, which was not there; {target} was made, and {asked} asked for", again=True)
         server.answers(server.ask(asked), (404,), "there is no such file yet")
@@ -275,10 +279,12 @@ def replaced_by_links(server: Server) -> None:
         place = os.path.join(root.place, name.encode())
         os.rename(place, aside := os.path.dirname(root.place) + b"/aside")
         os.symlink(outside, place)
-        server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", questions.FRESH)
-        server.leave()
-        os.unlink(place)
-        os.rename(aside, place)
+        try:
+            server.answers(server.ask(target), (404,), f"{target} is a link that leaves the root", questions.FRESH)
+            server.leave()
+        finally:
+            os.unlink(place)
+            os.rename(aside, place)
         server.did("a file that was a link in between was put back, and asked for", again=True)
         server.serves(server.ask(target), target, look_at=questions.FRESH)
         server.leave()

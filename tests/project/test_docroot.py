@@ -355,6 +355,20 @@ def test_made_and_removed(changing):
     assert changing.wanted(b"/later.txt", removed).statuses == (200, 404)
 
 
+def test_changed_for_now(changing):
+    """What a scene makes, changes and removes is as before, though it ends in the middle."""
+    start = changing.files["/"]
+    with pytest.raises(ZeroDivisionError), changing.for_now("/later.txt", "/page1.txt", "/index.html", "/never.txt"):
+        page = changing.files["/page1.txt"]
+        changing.add("/later.txt", b"here")
+        changing.add("/page1.txt", b"changed")
+        changing.remove("/index.html")
+        1 / 0  # noqa: B018
+    assert "/later.txt" not in changing.files and not (changing.path / "later.txt").exists()
+    assert changing.files["/page1.txt"] == page == (changing.path / "page1.txt").read_bytes()
+    assert changing.files["/"] == changing.files["/index.html"] == start == (changing.path / "index.html").read_bytes()
+
+
 def test_what_is_made_when_first_needed_has_not_changed(changing):
     before = time.monotonic()
     target = changing.sized(4097).encode()

@@ -524,3 +524,25 @@ def compare_copies():
             assert held.held(*ends).unread == 1
         assert held.held(*ends) is None
     netlink.close()
+
+
+def test_a_long_table_is_read_again_once_a_thread_has_run():
+    """Of who sleeps on the table of descriptors is kept; what he does next is seen at once."""
+    code = (
+        "import os, sys\nkept = [os.dup(1) for _ in range(50)]\nprint(flush=True)\n"
+        "for line in sys.stdin:\n    os.dup(1)\n    print(flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as held:
+        proc = Proc()
+        try:
+            for number in range(4):
+                held.stdout.readline()
+                until(lambda: proc.pulse(held.pid), "it sleeps")
+                tables = [proc.descriptors(held.pid) for _ in range(4)]
+                assert tables[-1] is tables[-2] == proc.read_descriptors(held.pid) and len(tables[-1]) == 53 + number
+                held.stdin.write("on\n")
+                held.stdin.flush()
+        finally:
+            held.kill()

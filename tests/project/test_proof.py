@@ -272,6 +272,9 @@ def test_horizon(tree):
     assert looks(prover(tree, started=0), patience=5, now=4.9).startswith(AT_REST)
     assert looks(prover(tree, started=0), patience=5, now=5.1) == ""  # it may have begun at the start: ends at 10
     assert looks(prover(tree, started=0), patience=30, now=1) == ""
+    lasting = prover(tree, started=0)
+    lasting.demand(lasting=True)
+    assert looks(lasting, patience=5, now=5.1).startswith(AT_REST)
 
 
 def test_timeouts_are_read_as_c_reads_them(tree):
