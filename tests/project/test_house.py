@@ -417,7 +417,7 @@ def test_a_clock_that_is_spoiled(grading, how):
     text = "import os\nopen('precious', 'w').write('precious')\npath = os.environ['EIGHT_SERVERS_CLOCK']\n"
     launch = grading(f"{text}{CLOCKS[how]}\nprint('ready', flush=True)\n").launch()
     until(lambda: launch.status is not None, "its end")
-    assert launch.output.text() == "ready\n"
+    until(lambda: launch.output.text() == "ready\n", "all that it has printed")
     launch.clock.forward(60)
     assert launch.clock.alarm == 0.0 and launch.clock.ahead == 60
     work = Path(launch.environment(Path())["EIGHT_SERVERS_LINES"].removesuffix("-lines"))
