@@ -1,6 +1,7 @@
 """Section 2 of the contract: which bytes a path stands for."""
 
 import os
+from urllib.parse import quote
 
 from grader.client import Client, request
 from grader.docroot import KINDS, MODES, NO_TEXT
@@ -15,8 +16,15 @@ DATES = {"/epoch.txt": 0.0, "/before.txt": -86400.0, "/to-come.txt": 4e9}
 ONCE = "how often is the path decoded?"
 ESCAPES = "which bytes do these escapes stand for, and in which encoding are they a name?"
 FIRST = "which comes first: cutting off the query, or decoding the path?"
+REFUSES = "which names does your code refuse, and who asked it to?"
+#: Names of which careful servers send nothing; here they are files as any other.
+DENIED = (
+    *(".git/config", "b/.htaccess", "b/.env", "web.config", "server.py", "b/index.php", "dump.sql", "a.bak", "x.log"),
+    *("k.pem", "CON", "nul.txt", "Thumbs.db", "cgi-bin/run", "admin/a.txt", "~user/a.txt", "#a#", "etc/passwd"),
+)
 #: Name -> its target, and what to ask when it is not served.
 NAMES = {
+    **{name: ("/" + quote(name, safe="/~"), REFUSES) for name in DENIED},
     "with space.txt": ("/with%20space.txt", "what does %20 stand for, and when is it decoded?"),
     "a+b.txt": ("/a+b.txt", "where does a `+` mean a space, and is a path such a place?"),
     "100%.txt": ("/100%25.txt", ONCE),
@@ -27,8 +35,8 @@ NAMES = {
     ),
     "..notes.txt": ("/..notes.txt", "do two dots always climb?"),
     ".../three.txt": ("/.../three.txt", "do dots always climb, or stay?"),
-    "_static/-x.css": ("/_static/-x.css", "which names does your code refuse, and who asked it to?"),
-    "@/+/=.txt": ("/@/+/=.txt", "which names does your code refuse, and who asked it to?"),
+    "_static/-x.css": ("/_static/-x.css", REFUSES),
+    "@/+/=.txt": ("/@/+/=.txt", REFUSES),
     "a (deleted)": ("/a%20(deleted)", "how does your code know that a file is gone?"),
     "$HOME.txt": ("/$HOME.txt", "what else than its percents is replaced in this path, and who asked for it?"),
     "~root": ("/~root", "what else than its percents is replaced in this path, and who asked for it?"),
@@ -49,7 +57,7 @@ NAMES = {
     "blank at the end ": ("/blank%20at%20the%20end%20", "what of this path is taken off before the file is opened?"),
     ".hidden.txt": ("/.hidden.txt", "does a dot in front make a file another kind of file?"),
     "back\\slash.txt": ("/back%5Cslash.txt", "which characters part the names in a path, here?"),
-    "notes.txt~": ("/notes.txt~", "which names does your code refuse, and who asked it to?"),
+    "notes.txt~": ("/notes.txt~", REFUSES),
     "e\u0301 \xe9.txt": ("/e%CC%81%20%C3%A9.txt", ESCAPES),
     "line\r\nBreak: yes.txt": ("/line%0D%0ABreak:%20yes.txt", "may a name hold an end of line?"),
     "中文.html": ("/%E4%B8%AD%E6%96%87.html", ESCAPES),
@@ -142,7 +150,20 @@ NOTHING = (
         "Date: Mon, 01 Jan 2001 00:00:00 GMT",
         "X-HTTP-Method: DELETE",
     ),
+    *("Referer: https://elsewhere.example/page", "Origin: http://elsewhere.example", "Sec-Fetch-Site: cross-site"),
+    *("User-Agent:", "User-Agent: curl/8.5.0", "User-Agent: python-requests/2.32.3", "User-Agent: x (gzip)"),
+    "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    *("X-HTTP-Method-Override: DELETE", "X-Method-Override: PUT", "X-Original-URL: /nope.txt", "X-Rewrite-URL: /no"),
+    *("X-Forwarded-Proto: https", "X-Forwarded-Host: elsewhere.example", "X-Real-IP: 192.0.2.1", "X-Sendfile: /no"),
+    *("Cache-Control: only-if-cached", "Purpose: prefetch", "Sec-Purpose: prefetch", "Save-Data: on", "Prefer: wait=0"),
+    *("Proxy-Connection: close", "Keep-Alive: timeout=1, max=1", "HTTP2-Settings: AAMAAABkAAQAAP__", "A-IM: feed"),
+    *("Cookie: user/id=3", "Cookie: =; ;;a,b=c; [x]", "Authorization: Basic bWU6YTpi", "Authorization: Bearer a.b.c"),
+    *("X-Requested-With: XMLHttpRequest", "Depth: 1", "Destination: /page2.txt", "Accept: application/json"),
+    *("Accept-Encoding: gzip;q=0, br;q=0", "Service-Worker: script", "X-Debug: 1"),
 )
+#: Files that stand beside another one, in another language or packed, and that nobody has asked for.
+BESIDE = tuple(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html"))
+AT_ONCE = 4  # lines that go together where there is nothing
 
 
 def contents(server: Server) -> None:
@@ -168,10 +189,16 @@ def contents(server: Server) -> None:
 
 def usual_lines(server: Server) -> None:
     """What browsers and tools send beside, and what changes nothing."""
+    for target in BESIDE:
+        server.root.add(target, f"{target}, which nobody has asked for\n".encode())
     for line in NOTHING:
-        server.did(f"asked for /page1.txt and /nope.txt with the header line `{line}`", again=True)
+        server.did(f"asked for /page1.txt with the header line `{line}`", again=True)
         server.serves(server.ask("/page1.txt", headers=(line,)), "/page1.txt", look_at=questions.BESIDE)
-        server.reply(server.ask("/nope.txt", headers=(line,)))
+        server.leave()
+    for at in range(0, len(NOTHING), AT_ONCE):
+        lines = NOTHING[at : at + AT_ONCE]
+        server.did(f"asked for /nope.txt with the header lines `{'`, `'.join(lines)}`", again=True)
+        server.reply(server.ask("/nope.txt", headers=lines))
         server.leave()
 
 
@@ -212,7 +239,7 @@ def folders(server: Server) -> None:
 
 
 def fresh(server: Server) -> None:
-    with server.root.for_now("/made-later.txt", "/changing.txt", "/index.html", *BELOW.values()):
+    with server.root.for_now("/made-later.txt", "/changing.txt", "/index.html", "/large-changing.bin", *BELOW.values()):
         server.did("asked for /made-later.txt, which was not there")
         server.answers(server.ask("/made-later.txt"), (404,), "there is no such file yet")
         served_anew(
@@ -221,7 +248,9 @@ def fresh(server: Server) -> None:
         served_anew(server, "/changing.txt", b"changed since\n", b"changed twice\n")
         replaced(server, "/changing.txt")
         made_below(server)
+        large_changed(server)
     replaced_by_links(server)
+    pointed_anew(server)
 
 
 def served_anew(server: Server, name: str, *contents: bytes) -> None:
@@ -251,6 +280,35 @@ def made_below(server: Server) -> None:
         server.root.remove(target)
         server.answers(server.ask(asked), (404,), "the file has been removed", questions.FRESH)
         server.leave()
+
+
+def large_changed(server: Server) -> None:
+    """As long as before, and other bytes."""
+    name, data = "/large-changing.bin", server.root.files["/large.bin"]
+    for content in (data, data[::-1]) if "large_file" not in server.verdicts.lost else ():
+        server.root.add(name, content, replace=True)
+        server.did(f"{name} was replaced by {len(content)} other bytes and asked for", again=True)
+        server.serves(server.ask(name), name, look_at=questions.FRESH)
+        server.leave()
+
+
+def pointed_anew(server: Server) -> None:
+    """A link, to a file or to a folder, leads to another that is inside too; as is done to go live."""
+    root = server.root
+    targets = {folder: f"/{folder}/new.txt" for folder in ("releases/1", "releases/2")}
+    for folder, target in targets.items():
+        root.add(target, f"of {folder}\n".encode())
+    for link, ends, asked in (("current", "", "/current/new.txt"), ("current.txt", "/new.txt", "/current.txt")):
+        for folder, target in targets.items():
+            root.link(link, f"{folder}{ends}".encode())
+            root.files[asked] = root.files[target]
+            server.did(f"the link /{link} led to {folder}{ends} now, and {asked} was asked for", again=True)
+            try:
+                server.serves(server.ask(asked), asked, look_at=questions.FRESH)
+                server.leave()
+            finally:
+                os.unlink(os.path.join(root.place, link.encode()))
+                del root.files[asked]
 
 
 def without_a_start_page(server: Server) -> None:

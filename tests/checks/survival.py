@@ -19,7 +19,7 @@ PAGE = b"GET /page1.txt HTTP/1.1\r\n"
 CLIENT_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(189)) + b"\r\n\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")  # RFC 9113, section 3.4
 
-#: What the head has -> the head. None of these needs a number of more than a few digits to be read.
+#: What the head has -> the head. No number in them has more than twenty digits.
 WHOLE = {
     "a blank line alone": b"\r\n\r\n",
     "two blank lines, then a request": b"\r\n\r\n" + PAGE + HOST + b"\r\n",
@@ -60,6 +60,16 @@ WHOLE = {
     "Content-Length: +5, and five bytes": PAGE + HOST + b"Content-Length: +5\r\n\r\nhello",
     "Content-Length: 5, and five bytes": PAGE + HOST + b"Content-Length: 5\r\n\r\nhello",
     "Content-Length: 0x5": PAGE + HOST + b"Content-Length: 0x5\r\n\r\nhello",
+    "Content-Length of 20 digits": PAGE + HOST + b"Content-Length: 99999999999999999999\r\n\r\n",
+    "a line without a colon behind a long word": PAGE + HOST + b"X-Y: " + b"a" * 60 + b"\r\nnothing\r\n\r\n",
+    "a long value, and a sign that no value has": PAGE + HOST + b"X-Y: " + b"a1-" * 20 + b"\x01!\r\n\r\n",
+    "a long name of a header, and no colon": PAGE + HOST + b"X" * 60 + b"!\r\n\r\n",
+    "a long query, and HTTP/2.0": b"GET /page1.txt?" + b"a" * 60 + b" HTTP/2.0\r\n" + HOST + b"\r\n",
+    "a query of many parts, and no version": b"GET /page1.txt?" + b"a=b&" * 15 + b"! HTTP/\r\n" + HOST + b"\r\n",
+    "a long path, and no version": b"GET /" + b"a/b." * 15 + b" !\r\n" + HOST + b"\r\n",
+    "a long method, and a sign that no method has": b"G" * 60 + b"[ /page1.txt HTTP/1.1\r\n" + HOST + b"\r\n",
+    "sixty blanks": PAGE + HOST + b"X-Y:" + b" " * 60 + b"\x01\r\n\r\n",
+    "a Cookie of odd names": PAGE + HOST + b"Cookie: user/id=3; [a]=b; =; ,\r\n\r\n",
     "Content-Length, and nothing": PAGE + HOST + b"Content-Length:\r\n\r\n",
     "Content-Length in digits that are no ASCII": PAGE + HOST + b"Content-Length: \xb2\r\n\r\n",
     "two Content-Lengths": PAGE + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
@@ -143,6 +153,7 @@ VALUES = (
     *("", "=", ":", ";", ",", "-", '"', "%", "*", "q=x", ";q=", "a=", "=b", "a b", "/", "../..", "{0}%s", "\xff\xb2"),
     *("bytes=-", "bytes=0-0,-", "bytes=-0", "bytes=--5", "bytes=9-1", "bytes=0-99999999999999999999", "bytes"),
     *("kata.test:", "kata.test:http", "kata.test:99999", "[", "[::1", "[::1]:", "Basic", "Basic ===", "Basic \xff"),
+    *("Basic bWU6YTpi", "Basic bWU=", "user/id=3", "a" * 60 + "!"),
     *("a\nX-Planted: yes", "a\rX-Planted: yes", "a\r\n X-Planted: yes"),
     *("Mon, 01 Jan 2001 00:00:00 -0000", "Mon, 01 Jan 0000 00:00:00 GMT", "1e9", "0x10", "-1", "\xb2"),
 )
