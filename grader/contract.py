@@ -5,6 +5,7 @@ seen in one scene may cost the line of another. Nothing here waits or asks the k
 """
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,11 +18,16 @@ FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, sect
 PLAIN_LINE = re.compile(rb"GET /[A-Za-z0-9._/?=-]* HTTP/1\.[01]")
 PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?)?)?)?)?)?)?)?")
 USUAL_METHOD = re.compile(r"[A-Z][A-Z-]*")  # who knows only such may take another for none
+#: A name or an address and perhaps a port, RFC 9110, section 7.2; what is none is refused, RFC 9112, section 3.2.
+HOST = re.compile(rb"[ \t]*(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?[ \t]*")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
 LONG, MANY_LINES = 1000, 20  # bytes and lines of a head from which on its length may be what is refused
 MINUTE = 60.0  # seconds for which a client may be silent
 TOO_LONG, NOT_THIS_VERSION = {413, 414, 431}, {400, 426, 505}  # statuses, RFC 9110, section 15.5 and 15.6
+#: Content codings that can be undone here, and what zlib takes them for, RFC 9110, section 8.4.1.
+CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+MOST_UNPACKED = 64 << 20  # bytes: no file of the site is so long
 MANY = 100  # requests that a connection serves at least
 #: Header fields that make a request one that may be served or refused in any way.
 NOT_GRADED = {"content-length", "transfer-encoding", "range", "if-range", "expect", "upgrade", "te"}
@@ -105,9 +111,26 @@ class Request:
             shaped = any(word.startswith(b"HTTP/") for word in words)
             return not words or shaped or (words[0] == b"GET" and len(words) == 2)  # HTTP/0.9 among them
         names = [name for name, _ in self.fields]
+        hosts = [value for name, value in self.fields if name == "host"]
         odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))
         targets = not self.target.startswith(b"/") or any(byte > 126 or byte < 33 for byte in self.target)
-        return odd or targets or not self.legal or names.count("host") != 1 or self.method == b"HEAD"
+        return (
+            odd
+            or targets
+            or not self.legal
+            or len(hosts) != 1
+            or not HOST.fullmatch(hosts[0])
+            or self.method == b"HEAD"
+        )
+
+    def accepts(self, coding: str) -> bool:
+        """Whether it has asked for this content coding, RFC 9110, section 12.5.3; what cannot be read asks for it."""
+        asked = b",".join(value for name, value in self.fields if name == "accept-encoding").decode("latin-1").lower()
+        weights = {}
+        for part in asked.split(","):
+            name, _, weight = part.replace(" ", "").replace("\t", "").partition(";")
+            weights[name] = not re.fullmatch(r"q=0(\.0*)?", weight)
+        return weights.get(coding, weights.get("*", False))
 
     @property
     def long(self) -> bool:
@@ -295,15 +318,29 @@ def allowed(exchange: Exchange, number: int) -> tuple[frozenset[int], str]:
 
 def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
     """A 200 holds the bytes of the file."""
-    wanted = exchange.wanted(number)
+    wanted, request = exchange.wanted(number), exchange.requests[number]
     coded = [value.strip().lower() for value in reply.values("content-encoding")]
-    if [value for value in coded if value != "identity"]:
-        expected = f"the bytes of {what(exchange.requests[number])} as they are, which asked for no coding"
-        yield Violation("body", line_of(exchange, number), expected, f"Content-Encoding: {coded[0]}")
-    elif wanted.bodies and reply.body not in wanted.bodies:
+    coding = "".join(value for value in coded if value != "identity")
+    if coding and not request.accepts(coding):
+        expected = f"the bytes of {what(request)} as they are, which asked for no such coding"
+        yield Violation("body", line_of(exchange, number), expected, f"Content-Encoding: {coding}")
+        return
+    decoded = unpacked(reply.body, coding) if coding else reply.body
+    if decoded is not None and wanted.bodies and decoded not in wanted.bodies:
         best = wanted.bodies[-1]
-        expected = f"200 with the {len(best)} bytes of {exchange.requests[number].target[:100].decode('latin-1')}"
-        yield Violation("body", line_of(exchange, number), expected, difference(reply.body, best))
+        expected = f"200 with the {len(best)} bytes of {request.target[:100].decode('latin-1')}"
+        yield Violation("body", line_of(exchange, number), expected, difference(decoded, best))
+
+
+def unpacked(body: bytes, coding: str) -> bytes | None:
+    """The bytes that are coded so, as far as they go; None of a coding that we do not know."""
+    if coding not in CODINGS:
+        return None
+    machine = zlib.decompressobj(CODINGS[coding])
+    try:
+        return machine.decompress(body, MOST_UNPACKED)
+    except zlib.error:
+        return b""
 
 
 def readable(reply: Reply) -> bool:

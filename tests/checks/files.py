@@ -163,6 +163,7 @@ NOTHING = (
 )
 #: Files that stand beside another one, in another language or packed, and that nobody has asked for.
 BESIDE = tuple(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html"))
+HOSTS = ("KATA.Test", "kata.test:7890", "127.0.0.1:80", "[::1]:80", "localhost:", "elsewhere.example")
 AT_ONCE = 4  # lines that go together where there is nothing
 
 
@@ -194,6 +195,12 @@ def usual_lines(server: Server) -> None:
     for line in NOTHING:
         server.did(f"asked for /page1.txt with the header line `{line}`", again=True)
         server.serves(server.ask("/page1.txt", headers=(line,)), "/page1.txt", look_at=questions.BESIDE)
+        server.leave()
+    for host in HOSTS:
+        server.did(f"asked for /page1.txt with `Host: {host}`", again=True)
+        client = server.client()
+        client.send(f"GET /page1.txt HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        server.serves(client, "/page1.txt", look_at=questions.BESIDE)
         server.leave()
     for at in range(0, len(NOTHING), AT_ONCE):
         lines = NOTHING[at : at + AT_ONCE]

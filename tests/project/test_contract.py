@@ -1,5 +1,6 @@
 """The rules of HTTP on made-up exchanges, right and wrong, without any server."""
 
+import gzip
 from dataclasses import dataclass
 
 import pytest
@@ -79,6 +80,17 @@ RIGHT = {
     "a page": (GET, reply(), {}),
     "without a length": (GET, reply(length=False), {}),
     "chunked": (GET, reply(200, b"9\r\nthe page\n\r\n0\r\n\r\n", "Transfer-Encoding: chunked", length=False), {}),
+    "packed, as was asked for": (
+        request("/page", headers=("Accept-Encoding: br;q=0, gzip",)),
+        reply(200, gzip.compress(PAGE), "Content-Encoding: gzip"),
+        {},
+    ),
+    "packed in a way that we cannot undo": (
+        request("/page", headers=("Accept-Encoding: *",)),
+        reply(200, b"what?", "Content-Encoding: br"),
+        {},
+    ),
+    "a Host that is none, refused": (b'GET /page HTTP/1.1\r\nHost: "\r\n\r\n', reply(400, b"whose?"), {}),
     "announced": (GET, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + reply(), {}),
     "missing": (request("/nope"), NOPE, {}),
     "missing, as a page": (request("/nope"), reply(404, b"<html><body><h1>nix da</h1></body></html>"), {}),
@@ -211,6 +223,19 @@ MORE_WRONG = (
     (("parse", "strict"), request("/nope"), NOPE[:-1], {}),
     (("body", "contents"), GET, reply()[:-1], {}),
     (("body", "contents"), GET, reply(200, PAGE, "Content-Encoding: gzip"), {}),
+    (
+        ("body", "contents"),
+        request("/page", headers=("Accept-Encoding: gzip;q=0, br",)),
+        reply(200, gzip.compress(PAGE), "Content-Encoding: gzip"),
+        {},
+    ),
+    (
+        ("body", "contents"),
+        request("/page", headers=("Accept-Encoding: gzip",)),
+        reply(200, gzip.compress(PAGE[:-1]), "Content-Encoding: gzip"),
+        {},
+    ),
+    (("status", "contents"), b"GET /page HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", NOPE, {}),
     (("ends", "end_of_stream"), GET, reply(), {"ended": "reset"}),
     (("answered", "contents"), GET, reply()[:-3], {"ended": "reset"}),
     (("answered", "long_head"), request("/page", headers=("X: " + "x" * 4000,)), b"", {}),
