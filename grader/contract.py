@@ -30,7 +30,7 @@ CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 MOST_UNPACKED = 64 << 20  # bytes: no file of the site is so long
 MANY = 100  # requests that a connection serves at least
 #: Header fields that make a request one that may be served or refused in any way.
-NOT_GRADED = {"content-length", "transfer-encoding", "range", "if-range", "expect", "upgrade", "te"}
+NOT_GRADED = {"content-length", "transfer-encoding", "range", "if-range", "expect", "te"}
 CONDITIONAL = "if-"
 
 
@@ -287,7 +287,8 @@ def refused(exchange: Exchange, number: int, status: int) -> str:
     plain file too; elsewhere a 400 may be about the target, which is seen by HTTP/1.1.
     """
     request = exchange.requests[number]
-    if status in TOO_LONG or (status == 400 and request.long and request.method == b"GET"):
+    too_long = status in TOO_LONG and (request.long or exchange.wanted(number).kind != "large")  # else it is the file
+    if too_long or (status == 400 and request.long and request.method == b"GET"):
         return "long_head"
     if request.version == "1.0" and status in NOT_THIS_VERSION:
         plain = request.method == b"GET" and exchange.wanted(number).kind == "plain"

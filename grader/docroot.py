@@ -20,6 +20,7 @@ from grader.wanted import INDEX, Wanted, judge, walk, within
 
 LARGE = 3 << 20  # bytes, and some more
 HUGE = 17 << 20  # likewise
+VAST = 65 << 20  # likewise; of this one nobody asks for more than the beginning
 #: What a server may take for text, and names without a type.
 EXTENSIONS = (".html", ".css", ".js", ".json", ".svg", ".png", ".txt", "")
 #: What a server may want to unpack, run or translate first.
@@ -235,6 +236,17 @@ class DocumentRoot:
         if "/huge.bin" not in self.files:
             self.add("/huge.bin", self.noise.randbytes(HUGE + self.odd()))
         return self.files["/huge.bin"]
+
+    @contextmanager
+    def vast(self) -> Iterator[tuple[str, int, bytes]]:
+        """The target of a file that has next to no blocks on the disk, its size, and its beginning; for now."""
+        beginning, size = self.noise.randbytes(1 << 16), VAST + self.odd()
+        place = self.place_of("/vast.bin")
+        places.ours(place, functools.partial(places.sparse, place, beginning, size))
+        try:
+            yield "/vast.bin", size, beginning
+        finally:
+            places.ours(place, functools.partial(places.remove, place))
 
     @property
     def longest(self) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: Errors that are the machine's own: no room, no descriptors, a bad disk.
 THE_MACHINES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EROFS)
-MOST = 256 << 20  # bytes of a file: none of ours is a quarter as long
+MOST = 256 << 20  # bytes of a file: none of ours is a third as long
 
 
 class Tampered(OSError):
@@ -54,6 +54,13 @@ def opened(place: bytes, flags: int, *, make: bool = False) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
+
+
+def sparse(place: bytes, beginning: bytes, size: int) -> None:
+    """Make a file of so many bytes; those behind the beginning are none on the disk."""
+    with opened(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+        os.write(file, beginning)
+        os.truncate(file, size)
 
 
 def inode(file: int) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
 from functools import partial
-from typing import TypedDict
 
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
@@ -9,24 +8,15 @@ from grader.subject import Server
 from tests.checks import questions
 
 TINY = 4096  # bytes: the window of a slow reader
-
-
-class Options(TypedDict, total=False):
-    """What `request` takes beside a target."""
-
-    version: str
-    headers: tuple[str, ...]
-
-
-#: Requests of a connection that stays, of one that is to close, and of one of HTTP/1.0.
-LAST_AND_OTHERS: tuple[Options, ...] = ({}, {"headers": ("Connection: close",)}, {"version": "1.0"})
+#: What those who stall ask for: files of several folders, some of one name.
+FOLDERS = ("/", "/sub/", "/sub/deep/page.txt", "/kinds/kind.md")
 
 
 def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
     """`count` clients that have each sent another part of a request. Returns them with what each lacks."""
     crowd = []
     for number in range(count):
-        target = f"/page{number % 12}.txt"
+        target = FOLDERS[number // 2 % len(FOLDERS)] if number % 2 else f"/page{number % 12}.txt"
         head = request(target, headers=(f"X-Number: {number}",))
         cut = (len(head) - 1, 0, 7, len(head) - 2, len(head) // 2)[number % 5]
         client = server.client()
@@ -55,10 +45,29 @@ def delay_nobody(server: Server, count: int) -> None:
         if not server.long:
             expected = f"the end of the stream for {client.name} after its answer"
             server.must(client.over, expected, clients=[client])
-    for client, _, rest in order[2:]:
-        client.send(rest)
+    with server.stopped():  # who goes on finds all of them there
+        for client, _, rest in order[2:]:
+            client.send(rest)
     for client, target, _ in order[2:]:
         server.serves(client, target, look_at=questions.ALONE)
+
+
+def all_at_once(server: Server, rounds: int = 12, each: int = 16) -> None:
+    """What belongs to the process belongs to all of its threads: they go on together, again and again."""
+    for number in range(1, rounds + 1):
+        server.did(
+            f"{each} clients ended their requests at once, for files of several folders: {number}", again=number > 1
+        )
+        crowd = stalled(server, each)
+        threads = len(server.launch.proc.tasks(server.main))
+        with server.stopped():
+            for client, _, rest in crowd:
+                client.send(rest)
+        for client, target, _ in crowd:
+            server.serves(client, target, look_at=questions.ALONE)
+        server.leave()
+        if threads < each:
+            return
 
 
 def from_one_port(server: Server) -> None:
@@ -82,15 +91,15 @@ def from_one_port(server: Server) -> None:
         server.leave(client)
 
 
-def stuck_readers(server: Server, count: int, target: str = "", kinds: tuple[Options, ...] = ({},)) -> list[Client]:
-    """Clients that ask for more than the kernel can hold and read none of it. kinds: of `request`, in turn."""
+def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
+    """Clients that ask for more than the kernel can hold and read none of it."""
     big = server.root.files[target] if target else server.root.big
     assert len(big) >= beyond_buffers()
     readers = []
-    for number in range(count):
+    for _ in range(count):
         client = server.client(window=TINY)
         client.stop_reading()
-        client.send(request(target or "/big.bin", **kinds[number % len(kinds)]))
+        client.send(request(target or "/big.bin"))
         readers.append(client)
 
     server.settle(lambda: all(map(server.has_sent, readers)))
@@ -111,18 +120,16 @@ def all_in_the_kernel(server: Server) -> Client:
 
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then two others came")
-    others = [server.root.longest] * (server.root.longest != "/big.bin")
-    readers = stuck_readers(server, count - len(others), kinds=LAST_AND_OTHERS)
-    readers += [stuck_readers(server, 1, target)[0] for target in others]
+    readers = stuck_readers(server, count)
     server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
     server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
     server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WINDOW)
     server.did("then one more came for a large one, and read it")
     server.serves(server.ask("/large.bin"), "/large.bin", look_at=questions.WINDOW)
     server.did("then the readers read on, the last first")
-    for client, target in zip(reversed(readers), others + ["/big.bin"] * count, strict=False):
+    for client in reversed(readers):
         client.open_window()
-        server.serves(client, target, look_at=questions.REST)
+        server.serves(client, "/big.bin", look_at=questions.REST)
 
 
 def slow_reader(server: Server) -> None:

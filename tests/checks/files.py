@@ -161,6 +161,12 @@ NOTHING = (
     *("X-Requested-With: XMLHttpRequest", "Depth: 1", "Destination: /page2.txt", "Accept: application/json"),
     *("Accept-Encoding: gzip;q=0, br;q=0", "Service-Worker: script", "X-Debug: 1"),
 )
+#: Lines that come together. Who is asked to change the protocol need not, RFC 9110, section 7.8.
+TOGETHER: tuple[tuple[str, ...], ...] = (
+    ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"),
+    ("Upgrade: h2c, websocket",),
+    ("Connection: TE", "TE: trailers"),
+)
 #: Files that stand beside another one, in another language or packed, and that nobody has asked for.
 BESIDE = tuple(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html"))
 HOSTS = ("KATA.Test", "kata.test:7890", "127.0.0.1:80", "[::1]:80", "localhost:", "elsewhere.example")
@@ -202,6 +208,10 @@ def usual_lines(server: Server) -> None:
         client.send(f"GET /page1.txt HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         server.serves(client, "/page1.txt", look_at=questions.BESIDE)
         server.leave()
+    for together in TOGETHER:
+        server.did(f"asked for /page1.txt with the header lines `{'`, `'.join(together)}`", again=True)
+        server.serves(server.ask("/page1.txt", headers=together), "/page1.txt", look_at=questions.BESIDE)
+        server.leave()
     for at in range(0, len(NOTHING), AT_ONCE):
         lines = NOTHING[at : at + AT_ONCE]
         server.did(f"asked for /nope.txt with the header lines `{'`, `'.join(lines)}`", again=True)
@@ -213,6 +223,50 @@ def large(server: Server) -> None:
     server.did("asked for a file of more than 8 MiB and read as fast as it came")
     huge = server.root.huge
     server.serves(server.ask("/huge.bin"), "/huge.bin", huge, look_at=questions.SENDS)
+
+
+ENOUGH = 1 << 20  # bytes of an answer, to see how it begins
+EVEN = (8 << 20, 5_000_000)  # bytes: sizes without a remainder by the sizes of many buffers, and larger ones
+
+
+def even(server: Server) -> None:
+    """What ends where a buffer ends, too."""
+    for size in EVEN:
+        server.did(f"asked for a file of {size} bytes, and read as fast as it came", again=True)
+        target = server.root.sized(size)
+        server.serves(server.ask(target), target, look_at=questions.SENDS)
+        server.see_out(server.clients[-1])
+        server.leave()
+
+
+def vast(server: Server) -> None:
+    """Far longer than the others. Nobody reads it whole: some right servers would take long for that."""
+    with server.root.vast() as (target, size, beginning):
+        server.did(f"asked for {target}, {size} bytes, read the first {ENOUGH} or some more, and left")
+        expected = f"200 with the {size} bytes of {target}"
+        client = server.ask(target)
+        client.read_on(ENOUGH)
+        with server.blaming("large_file"):
+            begun = lambda: client.done() or not client.reading  # noqa: E731
+            server.must(begun, expected, clients=[client], look_at=questions.SENDS)
+            if client.done():
+                server.answers(client, (200,), f"{target} is a file of {size} bytes", questions.SENDS)
+            elif saw := amiss_so_far(client, size, beginning):
+                saw = f"{client.name} {saw}"
+                server.fail(expected, saw, clients=[client], look_at=questions.SENDS, costs="large_file")
+        server.leave()
+
+
+def amiss_so_far(client: Client, size: int, beginning: bytes) -> str:
+    """What is wrong with an answer of which only the beginning has come."""
+    reader = client.reader
+    if reader.response is None or reader.response.status_code != 200:
+        return f"was answered {reader.response.status_code if reader.response else 'nothing'}"
+    stated = [int(value) for name, value in reader.response.headers if name == b"content-length"]
+    if stated not in ([], [size]):
+        return f"was answered 200: Content-Length says {stated[0]} bytes"
+    came = bytes(reader.body[: len(beginning)])
+    return "" if beginning.startswith(came) else f"was sent other bytes: {difference(came, beginning)}"
 
 
 def names(server: Server) -> None:

@@ -99,7 +99,7 @@ LINES = {
         generated.sizes,
         also=REQUESTS,
     ),
-    "large_file": Line("A file of several MiB arrives whole.", files.large),
+    "large_file": Line("A file of several MiB arrives whole.", files.large, files.even, also=(files.vast,)),
     "names": Line("A path is percent-decoded, once, as UTF-8.", files.names, generated.names, also=REQUESTS),
     "queries": Line("A query, from the first `?` as sent, is dropped.", files.queries, also=REQUESTS),
     "folders": Line("A path that ends in `/` means the index.html in that folder.", files.folders, also=REQUESTS),
@@ -157,6 +157,7 @@ LINES = {
     "reset_in_answer": Line(
         "Clients that reset the connection in mid-answer leave nothing behind.",
         leaving.reset_in_answer,
+        files.vast,
     ),
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
@@ -209,6 +210,7 @@ LINES = {
     "stalled": Line(
         "{count} stalled clients delay nobody, and can finish in any order.",
         clients.delay_nobody,
+        clients.all_at_once,
         clients.from_one_port,
         states.others_are_served,
     ),

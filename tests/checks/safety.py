@@ -39,6 +39,12 @@ METHODS = (
     *("TRACE", "PROPFIND", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get"),
     *("M-SEARCH", "VERSION-CONTROL", "G", "A!#$%&'*+-.^_`|~9", "B" * 40),  # tokens, RFC 9110, section 5.6.2
 )
+#: Where no file is, or another kind of thing: the method is no other there.
+ANYWHERE = (
+    *("/nope.txt", "/nope/", "/", "/sub/", "/sub", "/bare/", "/page1.txt/", "/fifo", "/empty.txt", "/page1.txt?x=1"),
+    *("/../secret.txt", "/%2e%2e/secret.txt", "/sub/../../secret.txt", "/link.txt", "/linked/secret.txt", "/ring"),
+    *("/relative.txt", "/shortcut/", "/large.bin"),
+)
 JUNK = (
     b"HELLO\r\n\r\n",
     b"GET\r\n\r\n",
@@ -105,6 +111,11 @@ def methods(server: Server) -> None:
         client = server.ask("/page1.txt", method=method, headers=headers)
         statuses = tuple(sorted(refusals(method)))
         server.answers(client, statuses, f"{method} is not GET", questions.METHODS)
+        server.leave()
+    for target, method in ((target, method) for target in ANYWHERE for method in ("DELETE", "POST", "PROPFIND")):
+        server.did(f"sent {method} {target}, without a body", again=True)
+        client = server.ask(target, method=method, headers=("Content-Length: 0",) * (method == "POST"))
+        server.answers(client, (405, 501), f"{method} is not GET", questions.METHODS)
         server.leave()
 
 
