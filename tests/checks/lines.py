@@ -137,7 +137,7 @@ LINES = {
         "Every answer parses as HTTP by a strict parser, and what it says of its length is right.",
         framing.strict,
         generated.conversations,
-        also=(*REQUESTS, files.names),
+        also=(*REQUESTS, files.names, files.even),
     ),
     "library": Line("A library client gets its answers, where connections are long all on one.", long.library),
     "half_close": Line(
