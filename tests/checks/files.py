@@ -21,6 +21,27 @@ REFUSES = "which names does your code refuse, and who asked it to?"
 DENIED = (
     *(".git/config", "b/.htaccess", "b/.env", "web.config", "server.py", "b/index.php", "dump.sql", "a.bak", "x.log"),
     *("k.pem", "CON", "nul.txt", "Thumbs.db", "cgi-bin/run", "admin/a.txt", "~user/a.txt", "#a#", "etc/passwd"),
+    *(
+        "Dockerfile",
+        "package.json",
+        "b/id_rsa",
+        ".DS_Store",
+        "wp-config.php",
+        "aux",
+        "com1.log",
+        "a.swp",
+        "a.orig",
+        "a.exe",
+    ),
+    *(
+        "node_modules/a.js",
+        "WEB-INF/web.xml",
+        "__pycache__/a.pyc",
+        "private/a.txt",
+        "tmp/a.tmp",
+        "README.md",
+        "desktop.ini",
+    ),
 )
 #: Name -> its target, and what to ask when it is not served.
 NAMES = {
@@ -159,6 +180,16 @@ NOTHING = (
     *("Proxy-Connection: close", "Keep-Alive: timeout=1, max=1", "HTTP2-Settings: AAMAAABkAAQAAP__", "A-IM: feed"),
     *("Cookie: user/id=3", "Cookie: =; ;;a,b=c; [x]", "Authorization: Basic bWU6YTpi", "Authorization: Bearer a.b.c"),
     *("X-Requested-With: XMLHttpRequest", "Depth: 1", "Destination: /page2.txt", "Accept: application/json"),
+    *(
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Ssl: off",
+        "X-Forwarded-Prefix: /sub",
+        "Cookie: lang=de",
+        "Accept: image/webp",
+    ),
+    "User-Agent: Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1)",
+    "User-Agent: Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148",
+    *("User-Agent: sqlmap/1.8", "Sec-GPC: 1", "Sec-Fetch-Dest: image", "Warning: 299 - x"),
     *("Accept-Encoding: gzip;q=0, br;q=0", "Service-Worker: script", "X-Debug: 1"),
 )
 #: Lines that come together. Who is asked to change the protocol need not, RFC 9110, section 7.8.
@@ -168,7 +199,10 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("Connection: TE", "TE: trailers"),
 )
 #: Files that stand beside another one, in another language or packed, and that nobody has asked for.
-BESIDE = tuple(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html"))
+BESIDE = (
+    *(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html", ".json", ".webp")),
+    *("/de/page1.txt", "/mobile/page1.txt", "/sub/page1.txt", "/page1.txt.json", "/page1.txt.webp"),
+)
 HOSTS = ("KATA.Test", "kata.test:7890", "127.0.0.1:80", "[::1]:80", "localhost:", "elsewhere.example")
 AT_ONCE = 4  # lines that go together where there is nothing
 
