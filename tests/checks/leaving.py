@@ -318,6 +318,7 @@ TOGETHER = Way("were served and left while the parent was stopped (SIGSTOP)", la
 def parent_descriptors(server: Server, count: int = 12) -> None:
     """The parent's descriptors are back when the children are done."""
     AtOnce(server, (PARENT,), count).leave_nothing((TOGETHER,), questions.OPENED, each=count)
+    Leavers(server, (PARENT,), AT_ONCE).leave_nothing(ways.REFUSED, questions.OPENED, each=2)
 
 
 def zombies_in_a_row(server: Server, count: int = 30) -> None:

@@ -191,12 +191,15 @@ SERVED = (
     served("asked for a file as if it were a folder", request("/page1.txt/")),
     served("asked with another method", request("/page1.txt", method="DELETE")),
     served("sent no HTTP", b"HELLO\r\n\r\n"),
+    served("asked without a Host", b"GET /page1.txt HTTP/1.1\r\n\r\n"),
+    served("asked for a path with a percent that is no escape", request("/%zz")),
     served("asked for a file, ended the sending side", PAGE, half_closes=True),
     served("asked by HTTP/1.0", request("/page1.txt", version="1.0")),
     served("asked for a file of 3 MiB", request("/large.bin"), dear=True),
 )
 CLOSES = served("asked for a file, with `Connection: close`,", request("/page2.txt", headers=("Connection: close",)))
 LARGE = SERVED[-1]
+REFUSED = tuple(way for way in SERVED if way.head in OTHERS or b"%" in way.head or b"Host" not in way.head)
 CLOSES_LARGE = served("asked for 100 KB, the last ones,", request("/hundred.bin", headers=("Connection: close",)))
 LONG_SERVED = (
     CLOSES,
@@ -220,6 +223,14 @@ VANISHED = (
     unheard(RESET, PAGE),
     unheard(CLOSED, b""),
     *(unheard(RESET, data, words) for data, words in OTHERS.items()),
+    unfinished(
+        "sent a head and 2 bytes of a body of 5", request("/page1.txt", headers=("Content-Length: 5",)) + b"he", CLOSED
+    ),
+    unfinished(
+        "sent a head and half of a chunk of its body",
+        request("/page1.txt", headers=("Transfer-Encoding: chunked",)) + b"5\r\nhe",
+        CLOSED,
+    ),
     unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET, dear=True),
 )
 PART = f"been served, sent {len(HALF)} bytes of a second request"
