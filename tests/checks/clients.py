@@ -44,7 +44,7 @@ def delay_nobody(server: Server, count: int) -> None:
         server.serves(client, target, look_at=questions.ALONE)
         if not server.long:
             expected = f"the end of the stream for {client.name} after its answer"
-            server.must(client.over, expected, clients=[client])
+            server.must(client.over, expected, clients=[client], costs="end_of_stream")
     with server.stopped():  # who goes on finds all of them there
         for client, _, rest in order[2:]:
             client.send(rest)

@@ -86,6 +86,7 @@ LINES = {
     "backlog": Line(
         "At least 64 clients wait in the backlog and are all served in the end.",
         model.backlog,
+        also=(patience.minutes,),
     ),
     "end_of_stream": Line(
         "The client sees the end of the stream after the answer, without closing first.",

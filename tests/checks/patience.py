@@ -5,6 +5,7 @@ The server's clock is set forward (grader.clock.Clock), and what timers the kern
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from grader.client import Client, request
@@ -13,13 +14,14 @@ from grader.grading import Grading
 from grader.subject import Server
 from grader.timers import running
 from grader.words import plural
-from tests.checks import census, clients, long, model, questions
+from tests.checks import census, clients, long, model, questions, ways
 
 Scene = Callable[..., None]
 
 MINUTE, HOUR = 60.0, 3600.0  # seconds
 SOON = 52.0  # seconds: most of it, so that a slow machine has the rest
 STEP = 48.0  # seconds between two acts of one who is busy: less than that of SOON
+BEFORE_HIM = 40.0  # seconds: what was to ring for one who left before them rings for who is silent now
 GIVEN = 3 * STEP  # seconds: more than two minutes
 MANY = 80  # acts: more than an hour of them
 ROUNDS = 5  # of silent clients, who leave more behind each time
@@ -30,6 +32,7 @@ HALF = 20  # bytes of a request head
 TARGET = "/page2.txt"
 AFTER = "after how long is a silent client given up?"
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
+WHOSE = "whose time is over here, and what becomes of the time of a client that has left?"
 GONE = "what becomes of the others when one client is given up?"
 KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
 LEFT = "vanishing"  # the line
@@ -123,11 +126,31 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
             silence(server, part, alone=alone)
             if part is parts[-1]:
                 activity(server)
+                heirs(server, alone=alone)
 
 
-def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False) -> None:
+def heirs(server: Server, *, alone: bool) -> None:
+    """Who comes when others have left has a whole minute of his own, though he has the descriptor of one of them."""
+    come_and_leave(server, alone=alone)
+    pass_time(server, BEFORE_HIM)
+    kinds = list(SILENCES[: 1 if alone else 2])
+    silence(server, kinds, alone=alone, before=f"clients left in mid-request, and {BEFORE_HIM:.0f} s passed; ")
+
+
+def come_and_leave(server: Server, *, alone: bool) -> None:
+    """In mid-request, and in mid-answer; the first descriptors are of those who sent half a head, and so is the last
+    client of a server of one at a time."""
+    lost = server.verdicts.lost
+    some = [*ways.HALVES, *ways.ZEROS] * ("vanishing" not in lost)
+    some += [way for way in ways.IN_ANSWER if not way.dear] * ("reset_in_answer" not in lost)
+    with server.blaming("goes_on"):
+        ways.play(server, some[::-1] if alone else some, 1 if alone else len(some))
+    server.settle(lambda: server.client_descriptors() == 0)
+
+
+def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: bool = False, before: str = "") -> None:
     """A server may give up a client after 60 s, an idle one after the time-out that it has stated: one that
-    does so by its own clock is right, and is not judged. alone: meanwhile another waits, in vain.
+    does so by its own clock is right, and is not judged. alone: meanwhile another waits, in vain. before: what was.
     """
     clock = server.clock
     began = clock.now
@@ -164,14 +187,15 @@ def silence(server: Server, kinds: list[Silence], goal: float = SOON, *, alone: 
         server.notes.append(TOO_SLOW)
     for client in judged():
         kind = crowd[client]
-        server.told = [f"a client {kind.words}, and was silent for {silent():.0f} s, mostly by the server's clock"]
+        words = f"a client {kind.words}, and was silent for {silent():.0f} s, mostly by the server's clock"
+        server.told = [before + words]
         if limits[client] < MINUTE:
             server.did(f"the server had stated a limit of {limits[client]:g} s")
         if other and other.received:
             did = f"{other.name} was answered"
             server.fail("nobody else is answered meanwhile", did, look_at=questions.TURN, costs="one_at_a_time")
         server.did("then it went on")
-        finish(server, client, kind)
+        finish(server, client, kind, WHOSE if before else AFTER)
     if other:
         server.serves(other, "/page3.txt", look_at=AFTER)
     server.leave()
@@ -228,13 +252,13 @@ def silent_client(server: Server, kind: Silence) -> Client | None:
     return client
 
 
-def finish(server: Server, client: Client, kind: Silence) -> None:
+def finish(server: Server, client: Client, kind: Silence, look_at: str) -> None:
     if kind.reads:
         client.send(request(TARGET)[kind.sent :])
-        server.serves(client, TARGET, look_at=AFTER)
+        server.serves(client, TARGET, look_at=look_at)
     else:
         client.open_window()
-        server.serves(client, "/big.bin", look_at=AFTER)
+        server.serves(client, "/big.bin", look_at=look_at)
 
 
 def pass_time(server: Server, seconds: float, *, rest: bool = True) -> None:
@@ -341,6 +365,7 @@ def minutes(stage: Server | Grading, *, alone: bool = False) -> None:
     with grading_of(stage).started() as server:
         gives_up(server, alone=alone)
         leaves_nothing(server, alone=alone)
+        come_and_leave(server, alone=alone)
         nobody(server)
 
 
@@ -363,10 +388,18 @@ def gives_up(server: Server, *, alone: bool = False) -> None:
         server.leave(*silent)
         if alone:
             server.did("then the silent one left, and one who had waited was to be served")
-            server.serves(waiting, "/page3.txt", look_at=AFTER)
+            is_served(server, waiting)
         server.leave()
         server.watch("over")
         nothing_left(server, given_up)
+
+
+def is_served(server: Server, waiting: Client) -> None:
+    """Who is turned away by a server that goes on has lost his place in the backlog."""
+    server.settle(waiting.done)
+    turned_away = waiting.over() and not waiting.replies and not server.comes(server.gone, 1)
+    with server.at_the_cost_of("backlog") if turned_away else nullcontext():
+        server.serves(waiting, "/page3.txt", look_at=questions.WAITED if turned_away else AFTER)
 
 
 def beside(server: Server, began: float) -> None:

@@ -45,6 +45,7 @@ NO_REST = {
 IN_TURN = "who asks each socket whether there is something, your loop or the kernel?"
 NAP = "how long is the nap, who is not asked meanwhile, and what is it for?"
 TURN = "when is it the next client's turn, and may the server go on with another before?"
+WAITED = "what becomes of those who wait in the backlog while one client takes long?"
 NEXT_CLIENT = {
     "came, then": "what does the server do with those who come while it is busy?",
     "": "what does the server do when it is done with a client?",
@@ -99,6 +100,7 @@ OPENED = {
 }
 LEFT = {
     "files of the root": OPENED["files of the root"],
+    "other files more": OPENED[""],
     " 0 bytes and left by a close": "what does recv() return when a client has closed, and what do you make of it?",
     "left by a close": "what does recv() return when a client closes in mid-request, and what does your code do then?",
     "left by a reset": "what does recv() raise when a client resets the connection, and who closes the socket then?",

@@ -233,6 +233,7 @@ VANISHED = (
     ),
     unfinished("sent 72 KiB without a blank line", b"GET / HTTP/1.1\r\nX: " + b"x" * (72 << 10), RESET, dear=True),
 )
+ZEROS, HALVES = VANISHED[:2], VANISHED[2:5]
 PART = f"been served, sent {len(HALF)} bytes of a second request"
 SECOND_HEAD = (
     *(unfinished(PART, HALF, bye, first=PAGE) for bye in (CLOSED, RESET)),
