@@ -245,9 +245,14 @@ class Launch:
         """Whether a listener is at the port that the command line names; without arguments, at the default one."""
         return str(row.address[1]) in (self.arguments or [str(DEFAULT_PORT)])
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the main process alone, as `kill PID` does. Nothing happens if it is gone."""
-        if self.status is None:
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send a signal to the main process alone, as `kill PID` does; group: to all of its process group, as a
+        terminal does. Nothing happens if it is gone."""
+        if self.status is not None:
+            return
+        if group and (whole := os.getpgid(self.pid)) != os.getpgrp():
+            os.killpg(whole, number)
+        else:
             os.kill(self.pid, number)
 
     def chase(self) -> None:

@@ -119,16 +119,22 @@ def all_kinds(server: Server) -> None:
     server.settle(lambda: server.client_descriptors() == 0)
 
 
-def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
-    """A signal ends the server, without a traceback; `served`: it has served a client before."""
+def stops(grading: Grading, number: signal.Signals, served: bool, *, group: bool = False) -> bool:
+    """A signal ends the server, without a traceback; `served`: it has served a client before. group: it is sent to
+    the whole process group, as by a terminal. Returns whether there were more processes than the main one."""
     with grading.started() as server:
         if served:
             all_kinds(server)
         server.come_to_rest()
         before = "clients had been served, or had left before" if served else "none had come"
-        server.did(f"sent {number.name} to the main process; no client was in service, {before}")
+        whom = "the whole process group, as a terminal does" if group else "the main process"
+        server.did(f"sent {number.name} to {whom}; no client was in service, {before}")
         server.printed_before = server.launch.output.total
-        server.end_by(number)
+        others = len(server.living()) > 1
+        if group:
+            server.launch.signal(number, group=True)  # at rest: nobody has stopped it
+        else:
+            server.end_by(number)
         server.must(
             server.gone,
             "the end of every process of the server",
@@ -139,12 +145,14 @@ def stops(grading: Grading, number: signal.Signals, served: bool) -> None:
         server.launch.end()
         if "Traceback (most recent call last)" in server.launch.output.text(server.printed_before):
             server.fail("an end without a traceback", "a traceback was printed")
+        return others
 
 
 def stops_on_signals(grading: Grading) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         for served in (False, True):
-            stops(grading, number, served)
+            if stops(grading, number, served) and number == signal.SIGINT:
+                stops(grading, number, served, group=True)
 
 
 def restarts(grading: Grading) -> None:
