@@ -325,7 +325,7 @@ class Server(Facts):
             look_at=look_at,
             amiss=has_none,
         )
-        if len(client.replies) <= taken and client.malformed and self.known_as_broken(client):
+        if len(client.replies) <= taken and self.known_as_broken(client):
             return NONE
         if len(client.replies) <= taken:
             saw = evidence.state_of(client, self.launch)

@@ -16,7 +16,7 @@ from tools import STEPS
 
 from grader.learn.skeleton import BLOCK
 
-RIGHT, WRONG = 2, 4
+RIGHT, WRONG = 1, 4
 
 
 def sample(kind, step, count):

@@ -30,6 +30,21 @@ pytestmark = pytest.mark.usefixtures("temporary")
 STEP = "01_blocking"
 
 
+#: Lines of the rubric that take the most time, and of which nothing here speaks.
+DEAR = ("thousand", "patience", "vanishing", "reset_in_answer", "no_leak", "flood", "strict", "endless_head", "library")
+DEAR += ("command_line", "restart", "contents", "names", "ends_in_service", "output_closed", "none_to_be_had")
+
+
+def without_the_dear(suite):
+    """A suite without these lines, whose points are those of the gate."""
+    points = 0
+    for name in DEAR:
+        if found := re.search(rf'^line\("{name}", (\w+).*\)\n', suite, re.M):
+            points += int(found[1]) if found[1].isdigit() else 0
+            suite = suite.replace(found[0], "")
+    return re.sub(r'(?<=^line\("answers", )\d+', lambda found: str(int(found[0]) + points), suite, flags=re.M)
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A copy of the repository as a new clone has it, committed."""
@@ -38,7 +53,7 @@ def clone(tmp_path):
     for name in ("grader", "solutions", "steps", "html", "tests/checks"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in REPOSITORY.glob("tests/*.py"):
-        shutil.copy(path, folder / "tests")
+        (folder / "tests" / path.name).write_text(without_the_dear(path.read_text("utf-8")), encoding="utf-8")
     for step in STEPS:
         (folder / "steps" / step / "server.py").write_text(home.skeleton(step), encoding="utf-8")
     git = ["git", "-C", folder, "-c", "user.name=x", "-c", "user.email=x@example.test"]
