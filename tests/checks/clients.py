@@ -1,6 +1,7 @@
 """Sections 2 and 5 of the contract: clients who stall, who stop reading, who vanish; one, and many at once."""
 
 from functools import partial
+from typing import TypedDict
 
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
@@ -10,6 +11,17 @@ from tests.checks import questions
 TINY = 4096  # bytes: the window of a slow reader
 #: What those who stall ask for: files of several folders, some of one name.
 FOLDERS = ("/", "/sub/", "/sub/deep/page.txt", "/kinds/kind.md")
+
+
+class Options(TypedDict, total=False):
+    """What `request` takes beside a target."""
+
+    version: str
+    headers: tuple[str, ...]
+
+
+#: Requests of a connection that stays, of one that is to close, and of one of HTTP/1.0.
+LAST_AND_OTHERS: tuple[Options, ...] = ({}, {"headers": ("Connection: close",)}, {"version": "1.0"})
 
 
 def stalled(server: Server, count: int) -> list[tuple[Client, str, bytes]]:
@@ -91,15 +103,15 @@ def from_one_port(server: Server) -> None:
         server.leave(client)
 
 
-def stuck_readers(server: Server, count: int, target: str = "") -> list[Client]:
-    """Clients that ask for more than the kernel can hold and read none of it."""
+def stuck_readers(server: Server, count: int, target: str = "", kinds: tuple[Options, ...] = ({},)) -> list[Client]:
+    """Clients that ask for more than the kernel can hold and read none of it. kinds: of `request`, in turn."""
     big = server.root.files[target] if target else server.root.big
     assert len(big) >= beyond_buffers()
     readers = []
-    for _ in range(count):
+    for number in range(count):
         client = server.client(window=TINY)
         client.stop_reading()
-        client.send(request(target or "/big.bin"))
+        client.send(request(target or "/big.bin", **kinds[number % len(kinds)]))
         readers.append(client)
 
     server.settle(lambda: all(map(server.has_sent, readers)))
@@ -120,16 +132,18 @@ def all_in_the_kernel(server: Server) -> Client:
 
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then two others came")
-    readers = stuck_readers(server, count)
+    others = [server.root.longest] * (server.root.longest != "/big.bin")
+    readers = stuck_readers(server, count - len(others), kinds=LAST_AND_OTHERS)
+    readers += [stuck_readers(server, 1, target)[0] for target in others]
     server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
     server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
     server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WINDOW)
     server.did("then one more came for a large one, and read it")
     server.serves(server.ask("/large.bin"), "/large.bin", look_at=questions.WINDOW)
     server.did("then the readers read on, the last first")
-    for client in reversed(readers):
+    for client, target in zip(reversed(readers), others + ["/big.bin"] * count, strict=False):
         client.open_window()
-        server.serves(client, "/big.bin", look_at=questions.REST)
+        server.serves(client, target, look_at=questions.REST)
 
 
 def slow_reader(server: Server) -> None:

@@ -8,7 +8,7 @@ from grader import judge
 from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
-from tests.checks import questions
+from tests.checks import questions, ways
 from tests.checks.session import Session, get
 
 
@@ -46,7 +46,8 @@ def in_pieces(server: Server) -> None:
         client.send(head[cut:])
         server.serves(client, "/page1.txt", look_at=questions.ASSEMBLE)
         server.leave()
-    for head in (request("/nope.txt"), request("/../secret.txt"), request("/page1.txt", method="DELETE")):
+    by_ten = request("/page1.txt", version="1.0")
+    for head in (by_ten, request("/nope.txt"), request("/../secret.txt"), request("/page1.txt", method="DELETE")):
         server.did(f"sent a request in two pieces, `{excerpt(head[:-9])}` and the rest", again=True)
         client = server.client()
         client.send(head[:-9])
@@ -201,6 +202,30 @@ def strict(server: Server) -> None:
     ):
         server.did(f"sent `{excerpt(head, 40)}` and read all that came", again=True)
         answered(server, head)
+    own_validators(server)
+
+
+def own_validators(server: Server) -> None:
+    """What the server has said of a file is sent back to it: a 304 has no body, RFC 9110, 15.4.5."""
+    for target in ("/small.bin", "/large.bin"):
+        first = server.get(target)
+        for name, field in (("etag", "If-None-Match"), ("last-modified", "If-Modified-Since"), ("etag", "If-Range")):
+            for value in first.values(name) or (ways.TO_COME,) * (name != "etag"):
+                lines = (f"{field}: {value}", *("Range: bytes=0-9",) * (field == "If-Range"))
+                server.did(f"asked for {target} with `{'`, `'.join(lines)}`, and read all that came", again=True)
+                behind(server, request(target, headers=lines))
+
+
+def behind(server: Server, head: bytes) -> None:
+    """All that comes is read; on a long connection another request is sent behind, and its answer is read too."""
+    client = server.client()
+    client.send(head)
+    server.must(lambda: client.replies or client.ended, "an answer, or the end", clients=[client])
+    if server.long and not client.ended:
+        client.send(request("/page1.txt"))
+        server.until(lambda: len(client.replies) > 1 or client.ended or client.malformed)
+    server.see_out(client)
+    server.leave()
 
 
 def answered(server: Server, head: bytes) -> None:

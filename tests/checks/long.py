@@ -56,6 +56,21 @@ def hundred(server: Server, count: int = 100) -> None:
         asked(server, client, target, questions.NEXT_ANSWER)
     server.leave()
     long_heads(server)
+    hundred_of_a_kind(server)
+
+
+def hundred_of_a_kind(server: Server, count: int = 98, together: int = 7) -> None:
+    """As many that are not there, and as many of which each 7th is large: more than 40 MiB in all."""
+    for target, last in (("/nope.txt", "/nope.txt"), ("/page1.txt", "/large.bin")):
+        what = target if target == last else f"{target}, and each {together}th for {last}"
+        server.did(f"sent {count} requests on one connection, {together} at a time, for {what}")
+        client = server.client()
+        for _ in range(0, count, together):
+            targets = [target] * (together - 1) + [last]
+            client.send(b"".join(map(request, targets)))
+            for each in targets:
+                asked(server, client, each, questions.NEXT_ANSWER)
+        server.leave()
 
 
 def long_heads(server: Server, count: int = 100, together: int = 5) -> None:
@@ -124,6 +139,10 @@ def closes_when_asked(server: Server) -> None:
         lines = (line, "Accept: */*", "X-More: yes") if number % 2 else ("Accept: */*", line, "X-More: yes")
         client.send(request(target, method=method, headers=lines, host=number % 4))
         is_last(server, client, questions.CLOSES)
+    for others in (20, 60, 120):
+        server.did(f"asked for /page2.txt with {others} header lines, and `{CLOSE[0]}` behind them", again=True)
+        fillers = (f"X-{number}: {number}" for number in range(others))
+        is_last(server, server.ask("/page2.txt", headers=(*fillers, CLOSE[0])), questions.CLOSES)
     closes_in_a_queue(server)
 
 

@@ -609,11 +609,11 @@ def idle_after_resets(server: Server) -> None:
 
 
 def burst(server: Server) -> None:
-    """As many as its backlog has room for, up to 200: `unsent` of a listener is that, sock_diag(7)."""
+    """As many as its backlog has room for, up to 600: `unsent` of a listener is that, sock_diag(7)."""
     room = max(
         (row.unsent for row in server.launch.sockets.listeners() if row.inode == server.listener.inode), default=0
     )
-    count = min(max(room, 40), 200)
+    count = min(max(room, 40), 600)
     server.did(f"the server was stopped (SIGSTOP), {count} clients connected and sent requests, and it went on")
     with server.stopped():
         crowd = [server.client(wait=False) for _ in range(count)]

@@ -193,10 +193,10 @@ def odd_values(server: Server) -> None:
     """Fields that a server may read, with what nobody should have written: it is as free to refuse them as to serve."""
     for value in VALUES:
         story = f"clients sent `{value}` as the value of {len(sum(FIELDS, ()))} header fields"
-        for fields in FIELDS:
+        for fields, target in (*((fields, "/page1.txt") for fields in FIELDS), (("Host", "Referer"), "/sub")):
             lines = (f"{field}: {value}" for field in fields)
             host = () if "Host" in fields else ("Host: kata.test",)
-            head = "\r\n".join(("GET /page1.txt HTTP/1.1", *host, *lines, "", "")).encode("latin-1")
+            head = "\r\n".join((f"GET {target} HTTP/1.1", *host, *lines, "", "")).encode("latin-1")
             server.did(f"{story}: {', '.join(fields)} now", again=True)
             odd = server.client()
             odd.send(head)
