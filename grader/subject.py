@@ -325,7 +325,7 @@ class Server(Facts):
             look_at=look_at,
             amiss=has_none,
         )
-        if len(client.replies) <= taken and self.known_as_broken(client):
+        if len(client.replies) <= taken and self.has_cost_its_line(client) and not self.comes(self.gone, 1):
             return NONE
         if len(client.replies) <= taken:
             saw = evidence.state_of(client, self.launch)
@@ -350,6 +350,11 @@ class Server(Facts):
         return bool(found) and not any(
             self.verdicts.judges(each.line, each.rule) or not judge.shows_alone(self, client, each) for each in found
         )
+
+    def has_cost_its_line(self, client: Client) -> bool:
+        """Whether all that is wrong with this client's answer has cost another line in this run already."""
+        found = judge.violations(self, client)
+        return bool(found) and all((each.line, each.rule) in self.verdicts.muted for each in found)
 
     def serves(self, client: Client, target: str, body: bytes | None = None, look_at: Questions = "") -> Reply:
         """Demand 200 with exactly the file's bytes as this client's next answer."""
