@@ -99,6 +99,8 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
         return "" if violation.rule in (NO_ANSWER, "parse") else violation.line
     if violation.rule not in contract.OF_ONE_ANSWER:
         return violation.line
+    if violation.rule == "ends" and violation.line in verdicts.lost:
+        return violation.line  # asked alone, its head is in one piece: whether it ends may hang on that
     return alone(server, client, violation)
 
 

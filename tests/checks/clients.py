@@ -133,17 +133,32 @@ def all_in_the_kernel(server: Server) -> Client:
 def readers_delay_nobody(server: Server, count: int = 8) -> None:
     server.did(f"{count} clients asked for a file of several MiB and stopped reading; then two others came")
     others = [server.root.longest] * (server.root.longest != "/big.bin")
-    readers = stuck_readers(server, count - len(others), kinds=LAST_AND_OTHERS)
+    readers = stuck_readers(server, count - 1 - len(others), kinds=LAST_AND_OTHERS)
     readers += [stuck_readers(server, 1, target)[0] for target in others]
+    with server.root.vast() as (vast, _, _):
+        readers.append(stops_reading(server, vast))
+        others_beside(server)
+        server.did("then the one of 65 MiB left, and the others read on, the last first")
+        server.leave(readers.pop())
+    for client, target in zip(reversed(readers), others + ["/big.bin"] * count, strict=False):
+        client.open_window()
+        server.serves(client, target, look_at=questions.REST)
+
+
+def stops_reading(server: Server, target: str) -> Client:
+    client = server.client(window=TINY)
+    client.stop_reading()
+    client.send(request(target))
+    server.settle(lambda: server.has_sent(client))
+    return client
+
+
+def others_beside(server: Server) -> None:
     server.come_to_rest(turns=250)  # so that one who counts fruitless rounds has enough of them
     server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.WINDOW)
     server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.WINDOW)
     server.did("then one more came for a large one, and read it")
     server.serves(server.ask("/large.bin"), "/large.bin", look_at=questions.WINDOW)
-    server.did("then the readers read on, the last first")
-    for client, target in zip(reversed(readers), others + ["/big.bin"] * count, strict=False):
-        client.open_window()
-        server.serves(client, target, look_at=questions.REST)
 
 
 def slow_reader(server: Server) -> None:

@@ -102,17 +102,17 @@ class Leavers:
             goal = {kind: least[kind] for kind in self.kinds if number and kind != SOCKETS}
             now = count_at_rest(self.server, goal | dict.fromkeys({SOCKETS} & {*self.kinds}, 0))
             if SOCKETS in self.kinds and now[SOCKETS]:
-                self.socket_left(look_at)
+                self.socket_left(these, look_at)
             least = now & least if number else now
         if grown := exceeds(now, goal):
             self.find_out(these, grown, look_at)
 
-    def socket_left(self, look_at: Questions) -> None:
+    def socket_left(self, these: tuple[Way, ...], look_at: Questions) -> None:
         """A socket of a client that has left is open, and the server is stuck: whose is it?"""
         held = self.server.client_sockets()
-        if self.control:
+        if control := (*self.control, *served_alike(these)):  # who resets races with the answer: theirs is no race
             before = {inode for _, _, inode in held}
-            self.round([way for way in self.control for _ in range(EACH * 3 if not way.dear else 2)])
+            self.round([way for way in control for _ in range(EACH * 3 if not way.dear else 2)])
             count_at_rest(self.server, {SOCKETS: len(before)})
             if {inode for _, _, inode in self.server.client_sockets()} - before:
                 self.kinds = tuple(kind for kind in self.kinds if kind not in (SOCKETS, WATCHED))
@@ -149,8 +149,7 @@ class Leavers:
 
     def served_leave_as_much(self, some: tuple[Way, ...], kinds: tuple[str, ...]) -> bool:
         """Whether clients with the same requests who are served leave this too: then it is another line's."""
-        heads = {way.head for way in some if way not in ways.SERVED + ways.LONG_SERVED} - {b""}
-        twins = tuple(way for way in ways.SERVED if way.head in heads)
+        twins = served_alike(some)
         came, more = self.goes_on(twins, kinds, rounds=3, clients=PROCESSES) if twins else (0, {})
         return bool(more) and min(more.get(kind, 0) for kind in kinds) >= came * OF_TEN
 
@@ -207,6 +206,12 @@ class Leavers:
         if kind in (*TASKS, GREENLETS):
             asks = {"": TASK_WORDS.format(kind)}
         self.server.fail(expected, saw, look_at=asks, costs=self.costs)
+
+
+def served_alike(some: tuple[Way, ...]) -> tuple[Way, ...]:
+    """Ways with the same requests, of clients who are served."""
+    heads = {way.head for way in some if way not in ways.SERVED + ways.LONG_SERVED} - {b""}
+    return tuple(way for way in ways.SERVED if way.head in heads)
 
 
 def process(server: Server, pid: int) -> str:
@@ -297,7 +302,7 @@ def reset_in_answer(server: Server, at_once: int = AT_ONCE, each: int = EACH) ->
 def no_leak(server: Server, at_once: int = AT_ONCE, each: int = EACH, *, parent: bool = True) -> None:
     """Served clients leave no descriptor behind. parent: False if another line is about those of the parent."""
     kinds = (SOCKETS, *(DESCRIPTORS if parent else (FILES, CHILDREN)), GREENLETS, WATCHED)
-    these = ways.SERVED + ways.LONG_SERVED * server.long
+    these = ways.SERVED + ways.FOLLOWED + ways.own_validators(server) + ways.LONG_SERVED * server.long
     control = ways.IDLE[:1] if server.long else ()
     Leavers(server, kinds, at_once, control).leave_nothing(these, questions.OPENED, each)
 

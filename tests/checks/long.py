@@ -143,7 +143,20 @@ def closes_when_asked(server: Server) -> None:
         server.did(f"asked for /page2.txt with {others} header lines, and `{CLOSE[0]}` behind them", again=True)
         fillers = (f"X-{number}: {number}" for number in range(others))
         is_last(server, server.ask("/page2.txt", headers=(*fillers, CLOSE[0])), questions.CLOSES)
+    closes_though_cut(server)
     closes_in_a_queue(server)
+
+
+def closes_though_cut(server: Server) -> None:
+    head = request("/page2.txt", headers=(CLOSE[0],))
+    begin = head.index(CLOSE[0].encode())
+    for cut in (begin + 5, begin + 12, begin + 14) if "pieces" not in server.verdicts.lost else ():
+        server.did(f"sent a request in two pieces, `{CLOSE[0]}` cut behind `{CLOSE[0][: cut - begin]}`", again=True)
+        client = server.client()
+        client.send(head[:cut])
+        server.settle(partial(server.has_read, client))
+        client.send(head[cut:])
+        is_last(server, client, questions.CLOSES)
 
 
 def is_last(server: Server, client: Client, look_at: Questions) -> None:

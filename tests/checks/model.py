@@ -572,11 +572,26 @@ def rest_line(server: Server) -> tuple[str, str]:
     return "idle", f"with {plural(len(server.clients), 'client')} and no traffic"
 
 
+#: What may be answered, or refused, before all of it is read.
+UNREAD = {
+    "256 KiB of a head without end": b"GET /" + b"x" * (256 << 10),
+    "no HTTP, and 100 requests behind": b"HELLO\r\n\r\n" + request("/page1.txt") * 100,
+    "DELETE, and 100 requests behind": request("/page1.txt", method="DELETE") + request("/page1.txt") * 100,
+}
+
+
 def idle(server: Server, count: int) -> None:
     server.did(f"{count} clients connected and stalled; then there was no traffic")
     clients.stalled(server, count)
     at_rest(server, f"with {count} stalled clients and no traffic")
     server.leave()
+    for what, sent in UNREAD.items():
+        server.did(f"a client sent {what}, and stayed; then there was no traffic")
+        client = server.client()
+        client.send(sent)
+        server.settle(lambda client=client: client.ended or server.has_read(client))  # type: ignore[misc]
+        at_rest(server, "with 1 client and no traffic")
+        server.leave()
 
 
 def idle_readers(server: Server) -> None:

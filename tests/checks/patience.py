@@ -24,6 +24,7 @@ STEP = 48.0  # seconds between two acts of one who is busy: less than that of SO
 BEFORE_HIM = 40.0  # seconds: what was to ring for one who left before them rings for who is silent now
 GIVEN = 3 * STEP  # seconds: more than two minutes
 MANY = 80  # acts: more than an hour of them
+FEW = 4  # more than two minutes of them
 ROUNDS = 5  # of silent clients, who leave more behind each time
 FULL = 4  # steps in which the server comes to rest; in the others it acts when the client does
 LOOK = 7.0  # seconds: one who wakes as often as that looks around; what takes longer is meant for something
@@ -284,7 +285,7 @@ class Busy(NamedTuple):
 
 def activity(server: Server) -> None:
     """Clients who do something again and again are not silent, however long it takes."""
-    kinds = [in_pieces, slow_reader] + [asks_again] * server.long
+    kinds = [in_pieces, slow_reader] + [asks_again, second_in_pieces, second_read_slowly] * server.long
     for kind in kinds:
         began = server.clock.now
         busy = kind(server)
@@ -313,8 +314,25 @@ def stays_busy(server: Server, crowd: list[Busy], began: float, seconds: float) 
     return steps
 
 
-def in_pieces(server: Server) -> Busy:
-    client, head = server.client(), request(TARGET, headers=("X-Pieces: " + "x" * 6 * MANY,))
+def second_in_pieces(server: Server) -> Busy:
+    busy = in_pieces(server, served_before(server))
+    return busy._replace(words="was served, and sent a piece of a second request", most=FEW)
+
+
+def second_read_slowly(server: Server) -> Busy:
+    busy = slow_reader(server, served_before(server, PIECE // 16))
+    return busy._replace(words="was served, and read 2 MiB of a second answer, a large one,", most=FEW)
+
+
+def served_before(server: Server, window: int = 0) -> Client:
+    client = server.client(window=window)
+    client.send(request(TARGET))
+    server.serves(client, TARGET)
+    return client
+
+
+def in_pieces(server: Server, client: Client | None = None) -> Busy:
+    client, head = client or server.client(), request(TARGET, headers=("X-Pieces: " + "x" * 6 * MANY,))
     pieces = iter(head[:-2][at : at + 5] for at in range(0, len(head) - 2, 5))
 
     def act() -> None:
@@ -329,9 +347,9 @@ def in_pieces(server: Server) -> Busy:
     return Busy("sent a piece of a request", act, rest)
 
 
-def slow_reader(server: Server) -> Busy:
+def slow_reader(server: Server, client: Client | None = None) -> Busy:
     wanted = server.root.huge
-    client = server.client(window=PIECE // 16)
+    client = client or server.client(window=PIECE // 16)
     client.stop_reading()
     client.send(request("/huge.bin"))
 

@@ -197,6 +197,12 @@ SERVED = (
     served("asked by HTTP/1.0", request("/page1.txt", version="1.0")),
     served("asked for a file of 3 MiB", request("/large.bin"), dear=True),
 )
+#: What browsers say of themselves, and of the page that led here.
+FROM_A_PAGE = ("Referer: http://kata.test/page1.txt", "User-Agent: Mozilla/5.0", "Accept-Language: en")
+FOLLOWED = tuple(
+    served(f"followed a link to {target}", request(target, headers=FROM_A_PAGE))
+    for target in ("/page1.txt", "/hundred.bin", "/nope.txt", "/sub")
+)
 CLOSES = served("asked for a file, with `Connection: close`,", request("/page2.txt", headers=("Connection: close",)))
 LARGE = SERVED[-1]
 REFUSED = tuple(way for way in SERVED if way.head in OTHERS or b"%" in way.head or b"Host" not in way.head)
@@ -259,6 +265,20 @@ PIPELINED = (
     unread("sent 5 requests in one piece", PAGE * 5, RESET),
     stuck(RESET, more=PAGE * 2),
 )
+
+
+def own_validators(server: Server) -> tuple[Way, ...]:
+    """What the server has said of its files, sent back to it."""
+    found = []
+    for target in ("/page1.txt", "/hundred.bin"):
+        reply = server.get(target)
+        for name, field in (("etag", "If-None-Match"), ("last-modified", "If-Modified-Since"), ("etag", "If-Range")):
+            for value in reply.values(name)[:1]:
+                lines = (f"{field}: {value}", *("Range: bytes=0-9",) * (field == "If-Range"))
+                found.append(
+                    served(f"asked for {target} with the server's own {field}", request(target, headers=lines))
+                )
+    return tuple(found)
 
 
 def play(server: Server, ways: list[Way], at_once: int) -> list[tuple[Way, list[Client]]]:
