@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from ipaddress import IPv6Address
 from typing import Protocol
 
 from grader.reply import CUT_SHORT, Reply, difference, shown
@@ -18,8 +19,9 @@ FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, sect
 PLAIN_LINE = re.compile(rb"GET /[A-Za-z0-9._/?=-]* HTTP/1\.[01]")
 PLAIN_START = re.compile(rb"GET /[A-Za-z0-9._/?=-]*( (H(T(T(P(/(1(\.([01]\r?)?)?)?)?)?)?)?)?)?")
 USUAL_METHOD = re.compile(r"[A-Z][A-Z-]*")  # who knows only such may take another for none
-#: A name or an address and perhaps a port, RFC 9110, section 7.2; what is none is refused, RFC 9112, section 3.2.
-HOST = re.compile(rb"[ \t]*(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?[ \t]*")
+#: What names a host; what names none is refused, RFC 9112, section 3.2.
+LABEL = rb"\w(?:[\w-]*\w)?"
+HOST = re.compile(rb"(?:(?:%b\.)*%b\.?|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::(?P<port>\d{0,5}))?" % (LABEL, LABEL))
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEAD, ENDLESS = 8192, 65536  # bytes: every head up to here is served; one that goes on past this is cut off
 LONG, MANY_LINES = 1000, 20  # bytes and lines of a head from which on its length may be what is refused
@@ -115,12 +117,7 @@ class Request:
         odd = any(name in NOT_GRADED or name.startswith(CONDITIONAL) for name in names if not self.harmless(name))
         targets = not self.target.startswith(b"/") or any(byte > 126 or byte < 33 for byte in self.target)
         return (
-            odd
-            or targets
-            or not self.legal
-            or len(hosts) != 1
-            or not HOST.fullmatch(hosts[0])
-            or self.method == b"HEAD"
+            odd or targets or not self.legal or len(hosts) != 1 or not names_a_host(hosts[0]) or self.method == b"HEAD"
         )
 
     def accepts(self, coding: str) -> bool:
@@ -151,6 +148,17 @@ def parse(head: bytes) -> Request:
     pairs = [(name.lower().decode("latin-1"), value) for name, _, value in (line.partition(b":") for line in lines)]
     legal = all(map(FIELD.fullmatch, lines))
     return Request(head, match[1], match[2], f"1.{match[3].decode()}", tuple(pairs), legal)
+
+
+def names_a_host(value: bytes) -> bool:
+    """Whether the value of a Host line is a name or an address, and perhaps a port, RFC 9110, section 7.2."""
+    found = HOST.fullmatch(value.strip(b" \t"))
+    if not found or int(found["port"] or 0) > 65535:
+        return False
+    try:
+        return not found["address"] or bool(IPv6Address(found["address"].decode()))
+    except ValueError:
+        return False
 
 
 def cut(sent: bytes) -> tuple[list[Request], bytes]:

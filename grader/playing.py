@@ -204,8 +204,6 @@ class Playing:
         if isinstance(error, Tampered):
             error = Finding("the files of the site as the grader has made them", str(error))
         ours = isinstance(error, Exception) and not isinstance(error, (Finding, CannotGrade))
-        if ours and (damage := self.run.workshop.damage()):
-            error = Finding("the grader's own files as they were", damage)
         if isinstance(error, OutOfTime) and (known := self.run.verdicts.ledger.get(check.name)):
             error = known
         if isinstance(error, Finding):
@@ -218,6 +216,8 @@ class Playing:
         elif isinstance(error, OutOfTime):
             if check.outcome != PASSED:  # else it is what came after
                 check.outcome, check.reason = NOT_JUDGED, str(error)
+        elif ours and (damage := self.run.workshop.damage()):
+            check.outcome, check.reason = NOT_JUDGED, damage
         elif words := shortage.in_words(error):
             check.outcome, check.reason = NOT_JUDGED, f"this machine, and not the server: {words}"
         elif not isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):

@@ -108,11 +108,11 @@ def follow(root: bytes, path: bytes, held: Held, since: float) -> Found:
     """What a path may be answered by this one reading of it."""
     way = walk(root, path + INDEX * path.endswith(b"/"))
     folder = way.status is not None and stat.S_ISDIR(way.status.st_mode)
-    statuses = {404, 301} if folder and not path.endswith(b"/") else {404}
+    statuses = {404, 301} if folder else {404}  # an index.html may be a folder too, and is asked for without its slash
     if not within(root, way.place):
         return Found(way, statuses, [], "link" if way.links else "outside")
     if folder:
-        return Found(way, statuses, [], "no slash" if 301 in statuses else "missing")
+        return Found(way, statuses, [], "missing" if path.endswith(b"/") else "no slash")
     if way.status and not stat.S_ISREG(way.status.st_mode):
         return Found(way, statuses, [], "missing")
     contents, changed = held(way.place, since)

@@ -97,7 +97,7 @@ class Workshop:
         return path
 
     def damage(self) -> str:
-        """What a server has done to the folders that are ours, in words; "" if nothing."""
+        """What has become of the folders that are ours, in words; "" if nothing. Who did it cannot be known."""
         for path, before in self.lasting.items():
             try:
                 usable = identity(path) == before and os.stat(path).st_mode & stat.S_IRWXU == stat.S_IRWXU
@@ -105,7 +105,7 @@ class Workshop:
                 usable = False
             if not usable:
                 what = "the grader's temporary folder" if path == self.path else f"the grader's folder {path.name!r}"
-                return f"{what} is gone, or locked, or another: the server has done that"
+                return f"{what} is gone, or locked, or another: the server did that, or who cleans up temporary files"
         return ""
 
     def remove(self) -> str:

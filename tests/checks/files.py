@@ -525,7 +525,8 @@ def missing(server: Server) -> None:
         if target == "/locked.txt" and not os.geteuid():  # root may read everything
             continue
         why = f"{excerpt(target.encode(), 60)} is no readable regular file"
-        server.answers(server.ask(target), (404,), why, question)
+        statuses = (404, 301) if target == "/odd/" else (404,)  # a folder is there, asked for without its slash
+        server.answers(server.ask(target), statuses, why, question)
         server.leave()
     for target, why in NO_NAMES.items():
         server.answers(server.ask(target), (404, 400), why, ESCAPES)

@@ -373,13 +373,16 @@ TAKEN_APART = {
 
 @pytest.mark.parametrize("how", TAKEN_APART)
 def test_a_workshop_that_is_taken_apart(tmp_path, temporary, how):
-    """Who removes, renames or locks the grader's files loses the check, is told why, and all of it is removed."""
+    """Who removes, renames or locks the grader's files gets no points for it, is told why, and all of it is removed.
+
+    It may have been somebody else, a cleaner of temporary files: the server is not accused of it.
+    """
     text = with_code("01_blocking", f"shop = {WORKSHOP}\n{TAKEN_APART[how]}\n")
     folder = tools.submission(tmp_path / "s", {"01_blocking": text})
     run = tools.grade("01", "--submission", folder, "-k", "answers or names", results=tmp_path / "r.json")
     assert "Traceback" not in run.err, run.err
     if os.geteuid() or how != "locked":  # root may go anywhere
-        assert run.status == 1 and set(run.outcomes().values()) <= {"failed", "not run"}, run.out
+        assert run.status and set(run.outcomes().values()) <= {"failed", "not judged", "not run"}, run.out
     assert "the grader's own fault" not in run.out
     assert os.listdir(temporary) == []
 
