@@ -267,7 +267,7 @@ LINES = {
         "Each socket is asked in turn: no epoll, never asleep in select or poll.",
         model.asks_in_turn,
         model.naps_are_short,
-        also=STATES,
+        also=(*STATES, patience.crowd),
     ),
     "hundred": Line(
         "One connection serves 100 requests, one after the other, 404 among them.", long.hundred, also=REQUESTS

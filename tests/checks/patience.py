@@ -32,6 +32,7 @@ PIECE = 2 << 20  # bytes of an answer: so many that the server has room for more
 HALF = 20  # bytes of a request head
 TARGET = "/page2.txt"
 AFTER = "after how long is a silent client given up?"
+MANY_SILENT = "after how long is a silent client given up, and does it matter how many there are?"
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
 WHOSE = "whose time is over here, and what becomes of the time of a client that has left?"
 GONE = "what becomes of the others when one client is given up?"
@@ -116,8 +117,10 @@ def gives_up_after(grading: Grading, seconds: float) -> bool:
 
 
 @by_one_clock
-def patience(grading: Grading, *, alone: bool = False) -> None:
-    """alone: the step serves one client at a time, so each kind of silence has a server of its own."""
+def patience(grading: Grading, count: int = 0, *, alone: bool = False) -> None:
+    """count: how many fall silent together. alone: the step serves one client at a time, so each kind of silence has
+    a server of its own.
+    """
     if not grading.machine.tells_timeouts:
         grading.notes.append(UNTOLD)
     kinds = [*SILENCES, *IDLE * grading.long]
@@ -128,6 +131,7 @@ def patience(grading: Grading, *, alone: bool = False) -> None:
             if part is parts[-1]:
                 activity(server)
                 heirs(server, alone=alone)
+                crowd(server, count)
 
 
 def heirs(server: Server, *, alone: bool) -> None:
@@ -136,6 +140,21 @@ def heirs(server: Server, *, alone: bool) -> None:
     pass_time(server, BEFORE_HIM)
     kinds = list(SILENCES[: 1 if alone else 2])
     silence(server, kinds, alone=alone, before=f"clients left in mid-request, and {BEFORE_HIM:.0f} s passed; ")
+
+
+def crowd(server: Server, count: int = 200) -> None:
+    """However many they are, each has his minute."""
+    server.told = [f"{count} clients sent part of a request, or nothing, and were silent for {SOON:.0f} s"]
+    began = server.clock.now
+    silent = [client for client, _, _ in clients.stalled(server, count)]
+    pass_time(server, max(0.0, SOON - (server.clock.now - began)))
+    ended = [client for client in silent if client.ended]
+    if server.clock.now - began >= MINUTE:
+        server.notes.append(TOO_SLOW)
+    elif ended:
+        saw = f"{len(ended)} of {count} connections ended"
+        server.fail("none of them is given up", saw, clients=ended[:1], look_at=MANY_SILENT, costs="patience")
+    server.leave()
 
 
 def come_and_leave(server: Server, *, alone: bool) -> None:
