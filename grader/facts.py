@@ -208,7 +208,7 @@ class Facts:
         return functools.reduce(operator.or_, masks) if masks else None
 
     def greenlets(self) -> int | None:
-        """How many greenlets of the main process have begun and not ended, but for the one that runs; None if it
+        """How many greenlets of the main process have not ended, but for the one that runs; None if it
         does not say. It is asked by a signal, which costs it a call begun again (PEP 475), and no more."""
         found = lines.greenlets(self.launch) if self.says_greenlets else None
         self.says_greenlets = found is not None

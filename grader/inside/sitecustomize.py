@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
     from types import BuiltinFunctionType, FrameType, ModuleType
+    from typing import Any
 else:
     import _signal
 
@@ -35,7 +36,8 @@ def frames(frame: "FrameType | None") -> list[str]:
 
 
 def stacks(frame: "FrameType | None") -> list[str]:
-    """Every thread's stack, under its native id (0: unknown), then that of every greenlet that does not run."""
+    """Every thread's stack, under its native id (0: unknown), then that of every greenlet that does not run; one that
+    has yet to begin has none."""
     threading = sys.modules.get("threading")
     known = dict(getattr(threading, "_active", {}))
     native = {ident: getattr(thread, "native_id", 0) for ident, thread in known.items()}
@@ -46,7 +48,13 @@ def stacks(frame: "FrameType | None") -> list[str]:
     if greenlet := sys.modules.get("greenlet"):
         import gc
 
-        alive = [each for each in gc.get_objects() if isinstance(each, greenlet.greenlet) and each.gr_frame]
+        kind = greenlet.greenlet  # gevent's own has another idea of what is alive
+
+        def waits(each: "Any") -> bool:
+            begun, over = kind.__bool__(each), kind.dead.__get__(each)
+            return bool(each.gr_frame) or not (begun or over)
+
+        alive = [each for each in gc.get_objects() if isinstance(each, kind) and waits(each)]
         for each in alive[:MOST]:
             found += ["greenlet\t0", *frames(each.gr_frame)]
     return found

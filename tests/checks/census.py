@@ -1,10 +1,7 @@
 """What a server and all its processes have of each kind, and whether clients make it grow without end."""
 
 from collections import Counter
-from weakref import WeakSet
 
-from grader import lines
-from grader.launch import Launch
 from grader.subject import Server
 
 #: A client's connection, held by any process.
@@ -24,7 +21,8 @@ def kind_of(server: Server, target: str) -> str:
 
 
 def census(server: Server) -> Counter[str]:
-    """How many there are of each kind in the whole family, but for greenlets, which are asked for."""
+    """How many there are of each kind in the whole family, but for greenlets, which are asked for: that
+    wakes the server, and what it does then is to write this down and to go back to sleep."""
     proc, count = server.launch.proc, Counter[str]()
     for pid in server.living():
         count["processes"] += 1
@@ -43,22 +41,6 @@ def census(server: Server) -> Counter[str]:
 
 def has_greenlets(server: Server) -> bool:
     return "/greenlet/" in server.launch.proc.read(server.main, "maps")
-
-
-MUTE: WeakSet[Launch] = WeakSet()  # servers that do not answer: their main thread hears of no signal
-
-
-def greenlets(server: Server) -> int:
-    """How many greenlets wait somewhere in the learner's program. Asking wakes the server; what it does then is
-    to write this down and to go back to sleep."""
-    if server.launch in MUTE:
-        return 0
-    for pid in server.living():
-        lines.forget_answer(server.launch, pid)
-    found = lines.ask(server.launch)
-    if not lines.answer_path(server.launch, server.main).exists():
-        MUTE.add(server.launch)
-    return sum(map(len, found.greenlets.values()))
 
 
 def exceeds(now: Counter[str], goal: dict[str, int]) -> tuple[str, ...]:
@@ -82,8 +64,8 @@ def count_at_rest(server: Server, goal: dict[str, int]) -> Counter[str]:
     if not (outcome := server.until(reached, server.patience, lasting=True)):
         server.verdicts.caught = server.verdicts.caught or not (outcome.proven and server.prover.at_rest)
     if has_greenlets(server):
-        now[GREENLETS] = greenlets(server)
+        now[GREENLETS] = server.greenlets() or 0
         if now[GREENLETS] > goal.get(GREENLETS, now[GREENLETS]):
             server.until(lambda: False, server.patience)  # a nap may end; who sleeps for good is proven to
-            now[GREENLETS] = greenlets(server)
+            now[GREENLETS] = server.greenlets() or 0
     return now
