@@ -54,6 +54,7 @@ PLACES = (
     ("nothing left", "ls -l /proc/P/fd"),
     ("pipes", "ls -l /proc/P/fd"),
     ("files", "ls -l /proc/P/fd"),
+    ("sleeps in epoll", "cat /proc/P/task/*/wchan; top -b -n 1 -p P"),
     ("thread", "ls /proc/P/task"),
     ("epoll", "cat /proc/P/task/*/wchan"),
     ("asleep", "cat /proc/P/task/*/wchan"),

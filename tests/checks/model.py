@@ -312,7 +312,8 @@ def naps_while_it_answers(server: Server, is_nap: Callable[[Task], bool], most: 
             crowd = [server.client() for _ in range(count)]
             for client in crowd:
                 client.send(sent)
-        server.until(partial(asleep_or, lambda: all(client.replies or client.ended for client in crowd)))
+        with server.blaming("stalled_readers" if b"/large.bin" in sent else "stalled"):  # if they get each other's
+            server.until(partial(asleep_or, lambda: all(client.replies or client.ended for client in crowd)))
 
     acts: list[tuple[str, int, Callable[[], object]]] = [
         (f"asked for {asked}", 6, partial(ask_at_once, sent, 6)) for sent, asked in kinds(server).items()
