@@ -8,6 +8,7 @@ from grader.docroot import beyond_buffers
 from grader.subject import Server
 from tests.checks import questions
 
+MORE = 80  # clients: who gives them to a hundred workers in turn comes to one who waits for somebody else
 TINY = 4096  # bytes: the window of a slow reader
 #: What those who stall ask for: files of several folders, some of one name.
 FOLDERS = ("/", "/sub/", "/sub/deep/page.txt", "/kinds/kind.md")
@@ -49,6 +50,11 @@ def delay_nobody(server: Server, count: int) -> None:
         server.leave(client)
         server.settle(partial(server.forgotten, client))
         server.come_to_rest()
+    server.did(f"then {MORE} more came, one after the other")
+    for _ in range(MORE):
+        client = server.ask("/page1.txt")
+        server.serves(client, "/page1.txt", look_at=questions.ALONE)
+        server.leave(client)
     server.did("then the stalled ones ended their requests: the last to come, the first, the others in reverse")
     order = [crowd[-1], crowd[0], *reversed(crowd[1:-1])]
     for client, target, rest in order[:2]:
