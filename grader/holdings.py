@@ -53,14 +53,14 @@ def holder_of(facts: "Facts", client: "Client") -> str:
     row = facts.row(client)
     if row is None or row.inode == 0:
         waits = row is not None and row.state == ESTABLISHED and not client.inode
-        return "nobody has accepted it" if waits else "no process holds it"
+        return "accepted by nobody" if waits else "held by no process"
     wanted = f"socket:[{row.inode}]"
     held: dict[int, list[int]] = {}
     for (pid, number), target in table(facts).items():
         if target == wanted:
             held.setdefault(pid, []).append(number)
     if not held:
-        return "no process holds it"
+        return "held by no process"
     who = " and by ".join(f"{whose(facts, pid)} ({numbers(found)})" for pid, found in sorted(held.items()))
     return f"held by {who}, {what_is_done(facts, held, row.inode)}"
 
