@@ -587,7 +587,7 @@ def idle(server: Server, count: int) -> None:
     at_rest(server, f"with {count} stalled clients and no traffic")
     server.leave()
     for what, sent in UNREAD.items():
-        server.did(f"a client sent {what}, and stayed; then there was no traffic")
+        server.told = [f"a client sent {what}, and stayed; then there was no traffic"]
         client = server.client()
         client.send(sent)
         server.settle(lambda client=client: client.ended or server.has_read(client))  # type: ignore[misc]

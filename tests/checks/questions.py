@@ -253,6 +253,7 @@ KEEPS = {
     "end of the stream": "which line of the head asks to close, and which part of that line?",
     "a reset": "which line of the head asks to close, and which part of that line?",
 }
+CLOSES_CUT = "is the line looked for in the whole head, or in what one recv() has brought?"
 CLOSES = {
     "stays open": "where would the server find in the head that this answer is the last?",
     "a reset": "what is still unread when the socket is closed?",
