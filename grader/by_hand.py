@@ -300,6 +300,8 @@ def made_first(server: "Server", deed: Deed) -> str:
     """What makes the file that is asked for, if it is not one that the site always has."""
     found = re.match(rb"GET (\S+) HTTP", deed.sent)
     target = found[1].decode("latin-1") if found else ""
+    if target in server.root.vasts:
+        return f"truncate -s {server.root.vasts[target]} {bash.named(SITE + target)}"
     if not target or server.root.always_has(target) or not (place := on_disk(server, target)):
         return ""
     size = len(server.root.files[target])

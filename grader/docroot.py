@@ -96,7 +96,7 @@ class DocumentRoot:
         self.token = secrets.token_hex if seed is None else lambda size: self.noise.randbytes(size).hex()
         self.secret = f"secret {self.token(16)}".encode()
         self.secrets: list[bytes] = []
-        self.vasts = 0  # how many of them there have been
+        self.vasts: dict[str, int] = {}  # targets -> sizes, of all that there have been
         self.sizes = (*SIZES, (2 << 20) + self.odd())
         self.add("/index.html", f"<!doctype html><title>{self.token(8)}</title>\n".encode(), "/", "/?a=b/")
         self.add("/sub/index.html", f"<p>{self.token(8)}</p>\n".encode(), "/sub/")
@@ -242,8 +242,8 @@ class DocumentRoot:
     def vast(self) -> Iterator[tuple[str, int, bytes]]:
         """The target of a file that has next to no blocks on the disk, its size, and its beginning; for now."""
         beginning, size = self.noise.randbytes(1 << 16), VAST + self.odd()
-        self.vasts += 1  # each has another name: none of them changes
-        target = f"/vast-{self.vasts}.bin"
+        target = f"/vast-{len(self.vasts) + 1}.bin"  # each has another name: none of them changes
+        self.vasts[target] = size
         place = self.place_of(target)
         places.ours(place, functools.partial(places.sparse, place, beginning, size))
         try:
