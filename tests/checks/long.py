@@ -156,7 +156,9 @@ def closes_though_cut(server: Server) -> None:
         client.send(head[:cut])
         server.settle(partial(server.has_read, client))
         client.send(head[cut:])
-        is_last(server, client, questions.CLOSES_CUT)
+        server.reply(client)
+        ends(server, client, questions.CLOSES_CUT)
+        server.leave()
 
 
 def is_last(server: Server, client: Client, look_at: Questions) -> None:
