@@ -197,16 +197,19 @@ def closes_with_one_left(server: Server, two: bytes) -> None:
 
 
 def closes_after_big(server: Server) -> None:
-    server.did("asked for a file of several MiB with `Connection: close`, read nothing for a while, then all")
-    big = server.root.big
-    client = server.client(window=clients.TINY)
-    client.stop_reading()
-    client.send(request("/big.bin", headers=("Connection: close",)))
-    server.settle(lambda: server.has_sent(client))
-    server.come_to_rest()
-    client.open_window()
-    server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")
-    ends(server, client, "what is to come after the last byte of this answer?")
+    head, big = request("/big.bin", headers=("Connection: close",)), server.root.big
+    for sent, more in ((head, ""), (head + request("/page1.txt"), ", and for another right behind it")):
+        what = f"asked for a file of several MiB with `Connection: close`{more}; read nothing for a while, then all"
+        server.did(what, again=bool(more))
+        client = server.client(window=clients.TINY)
+        client.stop_reading()
+        client.send(sent)
+        server.settle(partial(server.has_sent, client))
+        server.come_to_rest()
+        client.open_window()
+        server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")
+        ends(server, client, "what is to come after the last byte of this answer?")
+        server.leave()
 
 
 def closes_for_nothing_else(server: Server) -> None:
@@ -279,9 +282,10 @@ def pipelined(server: Server) -> None:
     still_open(server, client, questions.BUFFER)
     server.leave()
     behind_another_method(server)
-    server.did("sent 100 requests of 700 bytes at once: more than 64 KiB, though each is short")
+    before_what_is_no_http(server)
+    server.did("sent 100 requests of 3,000 bytes at once: more than 64 KiB, though each is short")
     client = server.client()
-    client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 640,)) * 100)
+    client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 2940,)) * 100)
     for _ in range(100):
         asked(server, client, "/page1.txt", questions.MANY_HEADS)
 
@@ -292,6 +296,15 @@ def behind_another_method(server: Server) -> None:
     client.send(request("/page1.txt", method="DELETE") + request("/page2.txt") + request("/page3.txt"))
     server.until(lambda: client.over() or client.malformed or len(client.replies) > 2)
     server.check(client, over=True)
+    server.leave()
+
+
+def before_what_is_no_http(server: Server) -> None:
+    server.did("sent two requests and, behind them, what is no HTTP, all at once")
+    client = server.client()
+    client.send(request("/page1.txt") + request("/large.bin") + b"HELLO\r\n\r\n")
+    for target in ("/page1.txt", "/large.bin"):
+        asked(server, client, target, questions.BUFFER)
     server.leave()
 
 
@@ -311,22 +324,24 @@ def pipelined_in_pieces(server: Server) -> None:
 
 
 def first_of_two(server: Server) -> None:
-    server.did("sent one request and half of the next in one piece")
     head = request("/page2.txt")
-    client = server.client()
-    client.send(request("/page1.txt") + head[:20])
-    asked(server, client, "/page1.txt", questions.FIRST_OF_TWO)
-    server.settle(lambda: server.has_read(client))
-    server.come_to_rest(turns=2)
-    if len(client.replies) != 1 or client.reader.pending:
-        what = f"{client.name}: {len(client.replies)} answers came whole, {client.received} bytes in all"
-        look_at = "by what does the server know that there is a whole request in the buffer?"
-        server.fail("one answer: the second request is not complete", what, clients=[client], look_at=look_at)
-    server.did("then sent the rest of the second request")
-    client.send(head[20:])
-    asked(server, client, "/page2.txt", questions.PIECES)
+    for target in ("/page1.txt", "/nope.txt", "/large.bin"):
+        server.did(f"sent one request, for {target}, and half of the next in one piece", again=True)
+        client = server.client()
+        client.send(request(target) + head[:20])
+        asked(server, client, target, questions.FIRST_OF_TWO)
+        server.settle(partial(server.has_read, client))
+        server.come_to_rest(turns=2)
+        if len(client.replies) != 1 or client.reader.pending:
+            what = f"{client.name}: {len(client.replies)} answers came whole, {client.received} bytes in all"
+            look_at = "by what does the server know that there is a whole request in the buffer?"
+            server.fail("one answer: the second request is not complete", what, clients=[client], look_at=look_at)
+        server.did("then sent the rest of the second request")
+        client.send(head[20:])
+        asked(server, client, "/page2.txt", questions.PIECES)
+        server.leave()
     server.did("sent a longer request in two pieces, then a short one")
-    head = request("/page4.txt", headers=("X-Padding: " + "x" * 300,))
+    client, head = server.client(), request("/page4.txt", headers=("X-Padding: " + "x" * 300,))
     client.send(head[:-9])
     server.settle(lambda: server.has_read(client))
     client.send(head[-9:])
