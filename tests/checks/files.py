@@ -106,6 +106,14 @@ EXPECTED = """
     /server-status /.htaccess /.env /index.php /index.htm /default.html /cgi-bin/test /nope.png /nope.gif /nope.jpg
     /nope.css /nope.js /nope.html /404.html /$HOME
 """.split()
+#: What a careless reading takes for /page1.txt.
+NEARLY = """
+    /page*.txt /page%3f.txt /page%5b1%5d.txt /%7bpage1%7d.txt /page1.txt;v=2 /page1.txt%3bv=2 /page1.txt,v
+    /page1.txt&x=1 /page1.txt=x /page1.txt:80 /page1.txt::$DATA /page1.txt. /page1.txt.. /page1.txt%20 /%20page1.txt
+    /page1.txt%23x /page1.txt%3fx /page1.txt%5c /page1.txt~ /%22page1.txt%22 /page1.txt%2500 /page1%252etxt
+    /page1..txt /page1.tx /page1.txtt /PAGE1.TXT /page%EF%BC%91.txt /page1.txt%E2%80%8B /pag%D0%B51.txt
+""".split()
+ALIKE = "is there a file of this very name, or of one that is like it?"
 MIDWAY = "what does open() raise when one of the names on the way is no folder, and what is the client told?"
 #: What is no readable regular file -> what to ask when it is not answered so.
 MISSING: dict[str, Questions] = {
@@ -125,8 +133,7 @@ MISSING: dict[str, Questions] = {
     "/ring": "what does following a link that leads back to itself raise?",
     f"/{'n' * 300}.txt": "what does the kernel say to a name of 304 bytes, and what is the client told?",
     **dict.fromkeys(EXPECTED, "who asks for this name, and is there a file of that name?"),
-    "/page1": "is there a file of this very name, or of one that is longer?",
-    "/index": "is there a file of this very name, or of one that is longer?",
+    **dict.fromkeys(("/page1", "/index", *NEARLY), ALIKE),
     "/sub/deep/": "what is there to send for a folder without an index.html?",
     "/kinds/": "what is there to send for a folder without an index.html?",
     "/old/": "which file does a path that ends in / stand for, and is there another?",
