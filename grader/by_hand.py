@@ -33,6 +33,7 @@ MOST_TRIES, MOST_OTHERS, MOST_LINE = 6, 210, 1500  # servers for a line, clients
 IN_A_HEAD = {"status", "readable", "answered", "nothing from outside", "planted", "coding", "interim", "length"}
 #: Words of what was expected -> where to look; P is the process.
 PLACES = (
+    ("sleeps in epoll", "top -b -n 2 -d 1 -p P | tail -1; cat /proc/P/task/*/wchan  # its %CPU, and where it sleeps"),
     ("a traceback", "kill -INT P; sleep 1; kill -TERM P  # and read what the server prints"),
     ("an end ", "kill -INT P; sleep 1; ps -o pid,stat,args -p P"),
     ("every process", "kill -TERM P; sleep 1; ps -eo pid,stat,args | grep server.py"),
@@ -41,7 +42,7 @@ PLACES = (
     ("in the backlog", "ss -ltn  # Send-Q of a listener is the room that its backlog has"),
     ("O_NONBLOCK", "grep flags /proc/P/fdinfo/*  # O_NONBLOCK is 04000"),
     ("epoll descriptor", "grep -H tfd /proc/P/fdinfo/*  # what each epoll descriptor watches"),
-    ("use of CPU", "top -b -n 1 -p P"),
+    ("use of CPU", "top -b -n 2 -d 1 -p P | tail -1  # the column of %CPU"),
     ("zombies", "ps -o pid,ppid,stat,args --ppid P  # Z is a zombie"),
     ("greenlet", ""),
     ("gevent", "grep gevent /proc/P/maps | head -3"),
@@ -59,6 +60,11 @@ PLACES = (
     ("epoll", "cat /proc/P/task/*/wchan"),
     ("asleep", "cat /proc/P/task/*/wchan"),
 )
+
+
+#: Words of what was expected that nobody sees unless the clients are there, or unless one has come and left.
+OF_THOSE_WHO_STAY = ("sleeps in epoll", "use of CPU", "epoll descriptor", "O_NONBLOCK")
+OF_WHO_HAS_LEFT = ("has left", "nothing left", "have left")
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ def fate(client: Client) -> object:
 # What may be tried
 
 
-def line(server: "Server", expected: str, fault: Fault | None) -> str:
+def line(server: "Server", expected: str, saw: str, fault: Fault | None) -> str:
     """The line and, before it, a remark that says what it wants; "" if there is none."""
     if not server.verdicts.line:  # this server is one that is tried, and what fails here is nobody's
         return ""
@@ -127,7 +133,7 @@ def line(server: "Server", expected: str, fault: Fault | None) -> str:
         shell = of_an_end(server, fault)
     elif fault:
         shell = of_a_client(server, fault)
-    shell = shell or where_to_look(server, expected)
+    shell = shell or where_to_look(server, expected, saw)
     if not shell:
         return ""
     named = server.grading.submission
@@ -269,10 +275,27 @@ def written(server: "Server", plan: Plan, client: Client | None, body: bool = Fa
         parts.append("sleep 1")
     received = client.received if client else 0
     last = asked_by_curl(server, plan.last, client if body else None) if plan.curl else bash.asked(plan.last, received)
+    if not plan.curl and body and client:
+        last = last.replace("| wc -c", held_against(server, plan.last, client), 1)
     if not all(parts) or not last:
         return ""
     whole = "; ".join([*parts, last])
     return f"({whole})" if plan.others else whole
+
+
+def held_against(server: "Server", deed: Deed, client: Client) -> str:
+    """What the bytes of an answer that came whole are piped into: they are held against the file; else they are
+    counted."""
+    place = on_disk(server, target_of(deed))
+    body = client.replies[-1].body if client.replies else b""
+    whole = place and len(client.replies) == 1 and len(body) == len(server.root.files.get(target_of(deed), b""))
+    path = bash.named(place)
+    return f"| tail -c $(stat -c %s {path}) | cmp - {path}" if whole else "| wc -c"
+
+
+def target_of(deed: Deed) -> str:
+    found = re.match(rb"GET (\S+) HTTP", deed.sent)
+    return found[1].decode("latin-1") if found else ""
 
 
 def asked_by_curl(server: "Server", deed: Deed, client: Client | None) -> str:
@@ -298,8 +321,7 @@ def on_disk(server: "Server", target: str) -> str:
 
 def made_first(server: "Server", deed: Deed) -> str:
     """What makes the file that is asked for, if it is not one that the site always has."""
-    found = re.match(rb"GET (\S+) HTTP", deed.sent)
-    target = found[1].decode("latin-1") if found else ""
+    target = target_of(deed)
     if target in server.root.vasts:
         return f"truncate -s {server.root.vasts[target]} {bash.named(SITE + target)}"
     if not target or server.root.always_has(target) or not (place := on_disk(server, target)):
@@ -317,6 +339,39 @@ def made_first(server: "Server", deed: Deed) -> str:
 # What no client sees
 
 
-def where_to_look(server: "Server", expected: str) -> str:
+def where_to_look(server: "Server", expected: str, saw: str) -> str:
     shell = next((shell for words, shell in PLACES if words in expected), "")
+    if not shell:
+        return ""
+    look, _, remark = shell.partition("  # ")
+    if any(words in expected for words in OF_WHO_HAS_LEFT):
+        first = came_and_left(server, f"{expected} {saw}")
+        look = f"{first}; sleep 1; {look}" if first else look
+    elif any(words in expected for words in OF_THOSE_WHO_STAY) and server.known:
+        first = those_who_stay(server)
+        if not first and "sleeps" in expected:  # without them it does
+            return ""
+        look = f"({first}; sleep 1; {look})" if first else look
+    shell = f"{look}  # {remark}" if remark else look
     return re.sub(r"\bP\b", f"$(pgrep -of 'python.*{server.grading.step}/server.py')", shell)
+
+
+def came_and_left(server: "Server", told: str) -> str:
+    """What a client that was named has done, and left; "" if that is more than a line can say."""
+    named = [client for client in server.known if re.search(rf"{client.name}\b", told)]
+    held = [client for client in named if not server.forgotten(client)]
+    found = held or named  # names begin again with each check: the last is meant
+    deed = Deed.of(found[-1]) if found else None
+    shell = bash.asked(deed, 0) if deed and deed.leaves else ""
+    return shell if len(shell) < MOST_LINE // 2 else ""
+
+
+def those_who_stay(server: "Server") -> str:
+    """The clients that are there and wait, or let wait; "" if that is more than a line can say."""
+    deeds = [Deed.of(client) for client in server.clients if not client.ended]
+    if not deeds or len(deeds) > MOST_OTHERS or None in deeds:
+        return ""
+    alike = [(deed, len(list(some))) for deed, some in groupby(filter(None, deeds))]
+    parts = [bash.opened(deed, count) for deed, count in alike]
+    shell = "; ".join(parts)
+    return shell if all(parts) and len(shell) < MOST_LINE // 2 else ""

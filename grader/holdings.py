@@ -15,7 +15,7 @@ Table = dict[tuple[int, int], str]  # process and descriptor -> what it refers t
 
 EPOLL = "anon_inode:[eventpoll]"
 EVENTS = {1: "EPOLLIN", 2: "EPOLLPRI", 4: "EPOLLOUT", 0x2000: "EPOLLRDHUP"}  # uapi/linux/eventpoll.h
-EPOLLONESHOT = 1 << 30
+EPOLLONESHOT, EPOLLET = 1 << 30, 1 << 31
 MOST_CLIENTS = 20  # of a crowd
 POLLS = ("poll", "ppoll", "select", "pselect6")
 
@@ -74,7 +74,8 @@ def what_is_done(facts: "Facts", held: dict[int, list[int]], inode: int) -> str:
         return "and " + " and ".join(sorted(calls))
     said = "and no thread is in a call on it"
     if found := [watch.events for _, _, watch in watches(facts) if watch.inode == inode]:
-        return f"{said}; epoll watches it for {' / '.join(sorted(set(map(event_words, found))))}"
+        how = ", edge-triggered" if all(events & EPOLLET for events in found) else ""
+        return f"{said}; epoll watches it for {' / '.join(sorted(set(map(event_words, found))))}{how}"
     if polls := sorted({task.call for task in tasks if task.state == "S" and task.call in POLLS}):
         return f"{said}; one is in {' and in '.join(map(str, polls))}, perhaps for it"
     return said
@@ -93,9 +94,12 @@ def place(facts: "Facts", task: Task, tasks: list[Task]) -> str:
 
 def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
     """A client whose bytes nobody reads though the server sleeps; or, of one that should rest (`resting`), a client
-    that an epoll watches for room in vain, since there is nothing to send to it. "" if there is none."""
+    that an epoll watches for room in vain, since there is nothing to send to it, or for more where there is only the
+    end. "" if there is none."""
     for client in facts.clients[:MOST_CLIENTS] if resting else clients[:1]:
         row = facts.row(client)
+        if row and not row.inode and not client.inode and not resting and facts.prover.at_rest:
+            return unheard(facts)
         if row is None or not row.inode or client.ended:
             continue
         events = facts.watched_events(client) or 0
@@ -106,6 +110,27 @@ def neglected(facts: "Facts", clients: list["Client"], *, resting: bool) -> str:
             and len(client.replies) >= client.asked
         ):
             return f"an epoll watches {client.name}'s socket for {event_words(events)}, with nothing to send to it"
+        if resting and event_words(events) == "EPOLLIN" and client.half_closed and row.unread <= 1:  # the end is one
+            return f"an epoll watches {client.name}'s socket for EPOLLIN, and there is always an end to be read"
         if not resting and row.unread and facts.prover.at_rest:
             return f"{client.name}'s socket, {plural(row.unread, 'byte')} unread, is {holder_of(facts, client)}"
     return ""
+
+
+def unheard(facts: "Facts") -> str:
+    """Why a server that sleeps in epoll does not hear of those in the backlog; "" if this is not the reason.
+
+    Of gevent's own loop nothing is said: it is not the learner's.
+    """
+    listener = facts.launch.listener
+    if (
+        listener is None
+        or EPOLL not in table(facts).values()
+        or "/greenlet/" in facts.launch.proc.read(facts.main, "maps")
+    ):
+        return ""
+    found = [watch.events for _, _, watch in watches(facts) if watch.inode == listener.inode]
+    if not found:
+        return "no epoll watches the listener"
+    told = event_words(found[0]) + ", edge-triggered" * bool(found[0] & EPOLLET)
+    return f"epoll watches the listener for {told}" if told != "EPOLLIN" else ""

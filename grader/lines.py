@@ -25,7 +25,8 @@ ANSWER_WITHIN = waiting.PATIENCE / 6  # seconds, after which a hint is not worth
 
 @dataclass(frozen=True)
 class Line:
-    """A place in the learner's program. `file` is relative to the folder of server.py."""
+    """A place in the learner's program. `file` is relative to the folder of server.py; number: 0 where a frame has
+    none, as between two rounds of a loop."""
 
     file: str
     number: int
@@ -33,7 +34,7 @@ class Line:
     text: str
 
     def __str__(self) -> str:
-        where = f"{self.file} line {self.number}"
+        where = f"{self.file} line {self.number}" if self.number else self.file
         where += f", in {self.function}" if self.function != "<module>" else ""
         return f"{where}: {self.text}" if self.text else where
 

@@ -21,7 +21,32 @@ FIRST = {
     "the server has ended": ENDED,
 }
 RAISED = "what had the clients done just before this error, and what should your code do then?"
+#: Words of the error that was raised -> what is asked then: of a slip in the code clients need not have done anything.
+ERRORS = {
+    "closed file": "who has closed what this line uses, and who still has it in hand?",
+    "Bad file descriptor": "who has closed what this line uses, and who still has it in hand?",
+    "negative integer": "who has closed what this line uses, and who still has it in hand?",
+    "non-blocking sockets": "which sockets does this call refuse, and which other call does the same for yours?",
+    "BlockingIOError": "which call could not be done at once and would not wait, and who catches what it raises?",
+    "KeyError": "which key is this, who is to put it there, and who takes it out?",
+    "AttributeError": "what is it that this line has got, and which line made it?",
+    "TypeError": "what is it that this line has got, and which line made it?",
+    "NameError": "where does this name get its value, and has that line run by then?",
+    "UnboundLocalError": "where does this name get its value, and has that line run by then?",
+    "UnicodeDecodeError": "whose bytes are these, and do they have to be text?",
+}
+ERROR = re.compile(r"printed a traceback: (.*)")
 SILENT_ENDS = "not one byte came, then"
+#: Wherever it is seen, whatever the check is about.
+LOOPS = "the main thread goes round and round"
+TELLING = {
+    "until it is armed again": "who arms this watch again, and when?",
+    "no epoll watches the listener": "how does the loop hear of a new client?",
+    LOOPS: "which loop is the main thread in, what is to end it, and what if that never comes?",
+    "is another: [H]TTP/1.": "what is sent once more, and how does the server know what has been sent already?",
+    "stands at byte": "which byte of the file comes next for this client, and what moves that place?",
+    "edge-triggered": "when does an edge-triggered watch speak again, and what was left undone when it last did?",
+}
 
 #: Wherever it is seen: of a status that says what the server thinks, that is what is asked about.
 STATUSES = {
@@ -48,6 +73,7 @@ RULES = {
 }
 NO_LENGTH = "how does a client know where this answer ends, if the stream does not end?"
 COMMON = {
+    "nobody had asked for": "what is sent once more, and how does the server know what has been sent already?",
     "states no length came, and the connection stays open": NO_LENGTH,
     "of an answer came, and the connection stays open": "what is still to be sent of this answer, and who sends it?",
     "its answer came whole, and the connection stays open": "who still holds the socket of this client?",
@@ -83,12 +109,19 @@ def choose(seen: str, own: Questions = "", *, raised: bool = False) -> str:
     """The question for what was seen; raised: the server has printed a traceback. "" if there is none."""
     seen = QUOTED.sub("", seen)
     if found := look_up(FIRST, seen):
-        return RAISED if raised and found == ENDED else found
+        return asked_of_an_error(seen) if raised and found == ENDED else found
     if raised and SILENT_ENDS in seen:
-        return RAISED
+        return asked_of_an_error(seen)
+    if found := look_up(TELLING, seen):
+        return found
     table = {"": own} if isinstance(own, str) else own
     of_status = next((words for words in STATUSES if words in seen and words not in table), "")
     return STATUSES.get(of_status, "") or look_up(table, seen) or look_up(COMMON, seen)
+
+
+def asked_of_an_error(seen: str) -> str:
+    error = ERROR.search(seen)
+    return (error and look_up(ERRORS, error[1])) or RAISED
 
 
 def look_up(table: Mapping[str, str], seen: str) -> str:

@@ -18,6 +18,7 @@ MOST_INTERIM = 1000  # before one answer
 LONGEST = 300  # bytes of an answer, or characters of a parser's words, that a message shows
 MOST_KEPT = 32 << 20  # bytes of answers that are no file of the site, and eight times the longest file
 PAGE = 4096  # bytes: a body of less is kept as it is
+SAMPLE = 24  # bytes of a body, by which it is looked for elsewhere
 A_LINE = 200  # bytes that a header line costs us, beside its own
 USUAL_HEAD = 16 << 10  # bytes, and not counted
 CUT_SHORT = re.compile(r"Content-Length says (\d+) bytes, and the stream ends")  # of the words of Malformed
@@ -281,4 +282,15 @@ def difference(got: bytes, wanted: bytes) -> str:
     ours, theirs = (
         f"{before}[{excerpt(body[at : at + 1])}]{excerpt(body[at + 1 : at + 12])}" for body in (got, wanted)
     )
-    return f"byte {at} is another: {ours} and not {theirs} ({len(got)} bytes came)"
+    return f"byte {at} is another: {ours} and not {theirs}{elsewhere(got, wanted, at)} ({len(got)} bytes came)"
+
+
+def elsewhere(got: bytes, wanted: bytes, at: int) -> str:
+    """Where in the file the bytes stand that came at `at`, if that is one place and they can be told from others."""
+    piece = got[at : at + SAMPLE]
+    place = wanted.find(piece) if len(piece) == SAMPLE and len(set(piece)) > SAMPLE // 2 else -1
+    return f"; what came there stands at byte {place} of the file" if place >= 0 and alone(wanted, piece) else ""
+
+
+def alone(wanted: bytes, piece: bytes) -> bool:
+    return wanted.find(piece) == wanted.rfind(piece)

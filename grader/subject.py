@@ -1,5 +1,6 @@
 """The server under test as the checks see it: clients to send, facts to ask, verdicts to demand."""
 
+import re
 import select
 import signal
 import time
@@ -24,6 +25,9 @@ from grader.waiting import Outcome
 if TYPE_CHECKING:
     from grader.grading import Grading
 
+A_WHILE = 0.1  # seconds: a loop with a nap in it sleeps many times
+UNHEARD = re.compile("nobody has accepted it|has not read")
+RESTING = re.compile("use of CPU|sleeps in epoll")
 ENOUGH_TO_SETTLE = 0.05, 0.2  # of the turns and of the CPU time that a verdict asks for: none rests on it
 
 
@@ -265,10 +269,11 @@ class Server(Facts):
         waiting.wait_for(lambda: not self.launch.output.behind() or time.monotonic() > give_up, 0.001)
         printed = self.launch.output.text(self.printed_before)
         line = moment.matters
+        loops = bool(UNHEARD.search(saw)) and "flood" not in saw and self.goes_round()
         about_the_end = "end of the" in expected or "held by" in saw
         cause = moment.cause(printed, clients or self.clients if about_the_end else [])
-        cause = cause or holdings.neglected(self, clients or [], resting="use of CPU" in expected)
-        seen = f"{saw}; {cause}" + "; the server has ended" * self.gone()
+        cause = cause or holdings.neglected(self, clients or [], resting=bool(RESTING.search(expected)))
+        seen = f"{saw}; {cause}" + "; the server has ended" * self.gone() + f"; {questions.LOOPS}" * loops
         rule = broken.rule if broken else self.watching
         if not costs and clients and self.verdicts.line:
             costs, rule = self.whose(clients[0], broken)
@@ -292,11 +297,22 @@ class Server(Facts):
             cause=cause,
             line=line.number if line and line.file == "server.py" else 0,
             look_at=questions.choose(seen, look_at or questions.RULES.get(rule, ""), raised="traceback" in cause),
-            repeat=by_hand.line(self, expected, fault),
+            repeat=by_hand.line(self, expected, saw, fault),
             printed=printed[-2000:],
             costs=costs,
             rule=rule or costs,
         )
+
+    def goes_round(self) -> bool:
+        """Whether the main thread runs and has not slept for a while: it is in a loop that asks nobody else."""
+        looks = [self.launch.proc.task(self.main, self.main)]
+        spent = [self.launch.proc.spent_by_living(self.main)]
+        time.sleep(A_WHILE)
+        looks.append(self.launch.proc.task(self.main, self.main))
+        spent.append(self.launch.proc.spent_by_living(self.main))
+        runs = [task.voluntary for task in looks if task and task.state == "R"]
+        used = [each.nanoseconds for each in spent if each]
+        return len(runs) == 2 and runs[0] == runs[1] and len(set(used)) == 2
 
     def whose(self, client: Client, broken: Violation | None) -> tuple[str, str]:
         """The line that a failure of this client costs, "" for that of the check, and the rule that is broken."""

@@ -68,6 +68,9 @@ def for_check(step: str, check: dict[str, Any]) -> Advice:
     about = f"{check['name']}: {check['title']}"
     question = finding.get("look_at", "")
     belongs = todos.of(step, check["name"])
+    near = home.todo_at(step, line_of(finding))
+    if near and (near in belongs or not belongs):
+        belongs = [near, *(number for number in belongs if number != near)]
     if belongs:
         others = [f"or it is TODO {n}: `./toxw -e hint -- {step[:2]} --todo {n}`" for n in belongs[1:]]
         asked = [f"first of all: {question}"] if question else []
@@ -77,6 +80,12 @@ def for_check(step: str, check: dict[str, Any]) -> Advice:
     where = f"`git diff HEAD -- {home.shown(home.script(step))}` shows what you have changed"
     told.append(f"this rests on no TODO alone; what the skeleton brought was right, and {where}")
     return Advice(about, told, [f"the hints of a TODO: `./toxw -e hint -- {step[:2]} --todo 1`"])
+
+
+def line_of(finding: dict[str, Any]) -> int:
+    """The line of server.py that an error was raised in, or else where the thread stood that matters."""
+    raised = re.search(r"traceback: .*\(server\.py line (\d+)", finding.get("cause", ""))
+    return int(raised[1]) if raised else finding.get("line", 0)
 
 
 def show(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from grader.learn import site
 from grader.learn.skeleton import cut, held_by_git
 from grader.report.files import write_whole
 
+COMMENT = re.compile(r"( *)# TODO (\d+)\b")
 ADDRESS = "127.0.0.1", 7890  # the defaults of every server.py
 
 
@@ -56,6 +58,29 @@ def open_todo(step: str) -> str:
 def task(step: str, number: int) -> str:
     """A TODO as the skeleton has it, whether it is written or not."""
     return next(str(todo) for todo, n in TODO.findall(skeleton(step)) if int(n) == number)
+
+
+def todo_at(step: str, number: int) -> int:
+    """The TODO that a line of the learner's file was written for, by the comments that the skeleton has; 0 if none.
+
+    What was written for it ends where the skeleton goes on, or where the text is indented less.
+    """
+    before = skeleton(step).split("\n")
+    found = 0
+    goes_on, indent = "", 0
+    for line in source(step).split("\n")[:number]:
+        if comment := COMMENT.match(line):
+            found, indent = int(comment[2]), len(comment[1])
+            goes_on = after_todo(before, found)
+        elif found and line.strip() and (line.strip() == goes_on or len(line) - len(line.lstrip()) < indent):
+            found = 0
+    return found
+
+
+def after_todo(lines: list[str], number: int) -> str:
+    """The line with which a skeleton goes on behind a TODO."""
+    at = next((i for i, line in enumerate(lines) if (found := TODO.search(line)) and int(found[2]) == number), -1)
+    return next((line.strip() for line in lines[at + 1 :] if line.strip()), "") if at >= 0 else ""
 
 
 def reset(options: argparse.Namespace) -> int:

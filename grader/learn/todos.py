@@ -63,10 +63,10 @@ LINES = {
         " output_closed descriptors_run_out",
     },
     "07_epoll": {
-        1: "answers sleeps_in_epoll watches burst",
-        2: "answers watches stalled idle burst thousand",
-        3: "stalled_readers idle idle_readers idle_after_resets large_file slow_reader vanishing reset_in_answer"
-        " no_leak goes_on",
+        1: "answers watches burst",
+        2: "answers sleeps_in_epoll watches stalled idle burst thousand",
+        3: "sleeps_in_epoll stalled_readers idle idle_readers idle_after_resets large_file slow_reader vanishing"
+        " reset_in_answer no_leak goes_on",
         NONE: "one_thread end_of_stream contents names queries folders fresh_files missing outside wandering links"
         " other_methods junk pieces byte_by_byte long_head endless_head strict library half_close patience"
         " command_line signals restart flood ends_in_service output_closed descriptors_run_out",

@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from grader.client import Client
+from grader.kernel import CLOSE
 from grader.questions import Questions
 from grader.subject import Server
 from grader.words import plural
@@ -127,7 +128,14 @@ class Leavers:
             f", of {first.name})" if first else ")"
         )
         saw = f"{len(same)} {'socket' if len(same) < 2 else 'sockets'} still open after {told}{who}"
+        saw += "; for the kernel they are no connections any more" * (way is None and self.all_over(same))
         self.server.fail("no descriptor of a client that has left", saw, look_at=look_at)
+
+    def all_over(self, held: list[tuple[int, int, int]]) -> bool:
+        """Whether none of these sockets is a connection any more, as after a reset."""
+        launch = self.server.launch
+        rows = launch.sockets.connections(launch.listener.address[1]).values() if launch.listener else ()
+        return bool(launch.listener) and not {row.inode for row in rows if row.state != CLOSE} & {i for _, _, i in held}
 
     def find_out(self, these: tuple[Way, ...], grown: tuple[str, ...], look_at: Questions) -> None:
         """Something has grown. Play each way apart, and then all together: does one go on leaving more?"""

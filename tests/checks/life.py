@@ -14,12 +14,14 @@ from grader.words import plural
 from tests.checks import questions, ways
 
 
-def answers(grading: Grading) -> None:
+def answers(grading: Grading, nonblocking: bool = False) -> None:
+    """nonblocking: whether the step's calls do not wait."""
+    look_at = questions.FIRST_ANSWER_AT_ONCE if nonblocking else questions.FIRST_ANSWER
     with grading.started() as server:
         server.did("started it, and nobody came")
         server.come_to_rest()  # before anybody has ever come: the watchers look
         server.did("asked for /")
-        server.serves(server.ask("/"), "/", look_at=questions.FIRST_ANSWER)
+        server.serves(server.ask("/"), "/", look_at=look_at)
 
 
 def own_address() -> str:

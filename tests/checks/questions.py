@@ -8,6 +8,7 @@ from grader.questions import NO_LENGTH, Questions
 # How it starts and ends
 
 WHERE = "where do the host and the port of bind() come from, and what if no argument names them?"
+NOT_YET = "which call had nothing to give yet, what did it raise or return, and what was made of that?"
 FIRST_ANSWER = {
     "nobody has accepted it": "which call takes a connection out of the backlog, and when does your code make it?",
     "has not read": "which call takes bytes from a connection, and when does your code make it?",
@@ -15,6 +16,9 @@ FIRST_ANSWER = {
     "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
     "was answered": "which file does the path / stand for?",
 }
+
+#: Of a server whose calls do not wait.
+FIRST_ANSWER_AT_ONCE = FIRST_ANSWER | {"not one byte came, then": NOT_YET}
 
 ROOT = "which folder is served by default, and is all that is in it inside of it, for your code?"
 
@@ -30,7 +34,7 @@ WATCHED = {
 }
 SLEEP = {
     "nanosleep": "what is the nap for, if the kernel says who has something?",
-    "running": "with which time-out is epoll asked, and when does it return at once?",
+    "running": "which event comes again and again, and what is done about it? Or does epoll not wait for any?",
     "": "where does the loop wait, in which call, and for what?",
 }
 NO_REST = {
@@ -103,7 +107,8 @@ LEFT = {
     "other files more": OPENED[""],
     " 0 bytes and left by a close": "what does recv() return when a client has closed, and what do you make of it?",
     "left by a close": "what does recv() return when a client closes in mid-request, and what does your code do then?",
-    "left by a reset": "what does recv() raise when a client resets the connection, and who closes the socket then?",
+    "left by a reset": "who hears that a client has reset the connection, what does recv() raise then, and who closes?",
+    "no connections any more": "what do recv() and send() raise once a connection is over, and who closes it then?",
     "before they were accepted": "what do you do with a connection that was over before you got it?",
     "mid-answer": "what does send() raise when a client resets the connection, and who closes the socket then?",
     "idle": "who hears that a client which asks for nothing more has left?",
