@@ -99,6 +99,22 @@ def test_nothing_that_does_not_show(grading):
     assert found.value.repeat == ""
 
 
+def test_who_looks_sees_the_clients(grading):
+    """Who is to look while clients are there, or after one has left, does first what these did."""
+    run = grading(solution("07_epoll"), "07_epoll")
+    run.verdicts.line = "idle"
+    with run.started() as server:
+        for _ in range(3):
+            server.client().send(b"GET / HT")
+        with pytest.raises(Finding) as found:
+            server.fail("no use of CPU", "some")
+        assert "{1..3}" in found.value.repeat and "printf 'GET / HT'" in found.value.repeat
+        server.clients[0].close()
+        with pytest.raises(Finding) as found:
+            server.fail(f"nothing left of {server.clients[0].name}", "something")
+        assert "sleep 1); sleep 1; ls -l /proc/" in found.value.repeat
+
+
 def test_what_is_tried_leaves_nothing(grading):
     """The servers that a line is tried with are ended, and no check hears of them."""
     run = grading(solution("02_multiprocess"), "02_multiprocess")

@@ -162,6 +162,21 @@ def test_hint_for_what_is_about_no_todo(clone):
     assert "done" in learn(clone, "progress")
 
 
+def test_the_todo_of_a_line(clone):
+    """A line belongs to the TODO under whose comment it stands, up to where the skeleton goes on; without, to none."""
+    lines = [line for line in solution(STEP).split("\n") if "SOLUTION" not in line]
+    mine(clone).write_text("\n".join(lines))
+    numbers = [
+        next(str(n) for n, line in enumerate(lines, 1) if line.startswith(start))
+        for start in ("        inbox += data", "    status, place", "    suffix", "def read_head", "HEAD = ")
+    ]
+    program = (
+        f"import sys; from grader.learn import home; print(*[home.todo_at({STEP!r}, int(n)) for n in sys.argv[1:]])"
+    )
+    run = subprocess.run([sys.executable, "-c", program, *numbers], cwd=clone, capture_output=True, text=True)
+    assert run.stdout.split() == ["2", "6", "3", "0", "0"], run.stderr
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_every_todo_has_its_hints(step):
     """Three for each, none of which holds a line of the solution."""

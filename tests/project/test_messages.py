@@ -47,6 +47,25 @@ def test_the_end_of_the_server_comes_first():
     assert questions.choose(ended, "why?") == "why?"
 
 
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        ("KeyError: 5 (server.py line 9, in f)", questions.ERRORS["KeyError"]),
+        ("ValueError: I/O operation on closed file (server.py line 9, in send)", questions.ERRORS["closed file"]),
+        ("ConnectionResetError: [Errno 104] Connection reset by peer", questions.RAISED),
+    ],
+)
+def test_an_error_is_asked_about(error, asked):
+    """A slip in the code is not asked of the clients; what one of these may bring about is."""
+    assert questions.choose(f"refused; it printed a traceback: {error}; the server has ended", raised=True) == asked
+
+
+def test_what_tells_comes_before_the_check():
+    """Bytes from elsewhere in the file, or a loop that goes on, say more than what the check is about."""
+    assert "which byte" in questions.choose("byte 9 is another: x; what came there stands at byte 0", {"": "why?"})
+    assert "which loop" in questions.choose(f"nobody has accepted it; {questions.LOOPS}", {"": "why?"})
+
+
 @pytest.mark.parametrize("module", [questions, of_checks])
 def test_each_question_asks(module):
     """It begins small, as the second half of a line does, and ends with a question mark."""

@@ -1,8 +1,10 @@
 """Bytes of an answer to what the grader makes of them: whole, byte by byte, and with more behind."""
 
+import random
+
 import pytest
 
-from grader.reply import MAX_HEAD, Malformed, ReplyReader
+from grader.reply import MAX_HEAD, Malformed, ReplyReader, difference
 
 OK = b"HTTP/1.1 200 OK\r\n"
 END = None  # in a stream: its end
@@ -231,3 +233,13 @@ def test_body_so_far():
     """How much of a body has come is known before it is complete."""
     reader, _ = read([OK + b"Content-Length: 100\r\n\r\n" + b"x" * 40])
     assert reader.body_size == 40 and reader.pending
+
+
+def test_bytes_from_elsewhere():
+    """Where the bytes stand that came in the place of others is told if it is one place, and nothing else has it."""
+    wanted = random.Random(8).randbytes(5000)
+    assert "stands at byte 0 of the file" in difference(wanted[:3000] + wanted[:2000], wanted)
+    for other in (bytes(2000), random.Random(9).randbytes(2000), b"xy" * 1000):
+        assert "stands at byte" not in difference(wanted[:3000] + other, wanted)
+    twice = wanted + wanted
+    assert "stands at byte" not in difference(b"!" * 50 + twice[:100], twice)
