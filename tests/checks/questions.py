@@ -107,6 +107,7 @@ LEFT = {
     "other files more": OPENED[""],
     " 0 bytes and left by a close": "what does recv() return when a client has closed, and what do you make of it?",
     "left by a close": "what does recv() return when a client closes in mid-request, and what does your code do then?",
+    "left by a reset in mid-answer": "what does send() raise when a client resets the connection, and who closes then?",
     "left by a reset": "who hears that a client has reset the connection, what does recv() raise then, and who closes?",
     "no connections any more": "what do recv() and send() raise once a connection is over, and who closes it then?",
     "before they were accepted": "what do you do with a connection that was over before you got it?",

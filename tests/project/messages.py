@@ -33,6 +33,7 @@ from grader import STEPS  # noqa: E402
 
 FOLDER = HERE / "messages"
 MASKS = (
+    (r"/site-\w{8}/", "/site/"),
     (r"^client #\d+ was answered$", "client #N was answered"),  # the first of several threads
     (r"(\d+) connections? waits? in", r"\1 connections wait in"),
     (r"(?<=was silent for )\d+ s", "N s"),
