@@ -70,8 +70,11 @@ def asked(deed: Deed, received: int) -> str:
 
 
 def opened(deed: Deed, count: int) -> str:
-    """Connections that stay as they are until the shell ends."""
-    if deed.half_closed or deed.leaves or len(deed.pieces) > 1:
+    """Connections that stay as they are until the shell ends, or are left at once."""
+    if deed.leaves:
+        one = asked(deed, 0)
+        return one if count == 1 else f"for i in {{1..{count}}}; do {one}; done"
+    if deed.half_closed or len(deed.pieces) > 1:
         return ""
     send = f"; {printed(deed.sent)} >&$c" if deed.sent else ""
     one = "exec {{c}}<>/dev/tcp/{}/{}".format(*PLACE) + send

@@ -20,7 +20,7 @@ from grader.bash import Deed
 from grader.client import Client
 from grader.contract import Violation
 from grader.finding import CannotGrade, Finding
-from grader.reply import Reply
+from grader.reply import Reply, counted
 
 if TYPE_CHECKING:
     from grader.subject import Server
@@ -29,6 +29,7 @@ SITE = ".tox/site/www"  # the root that `run --site` serves
 PATIENCE, BUDGET = 1.5, 15.0  # seconds: for what one line waits for, and for all the lines of a run
 A_DAY = 86_400  # seconds: a file of another day is dated so on purpose
 MOST_TRIES, MOST_OTHERS, MOST_LINE = 6, 210, 1500  # servers for a line, clients, characters
+SOME = 3  # times that something is done that leaves a descriptor behind
 #: Rules that curl, which shows a head and a body and hides how the connection ends, can show broken.
 IN_A_HEAD = {"status", "readable", "answered", "nothing from outside", "planted", "coding", "interim", "length"}
 #: Words of what was expected -> where to look; P is the process.
@@ -36,7 +37,7 @@ PLACES = (
     ("sleeps in epoll", "top -b -n 2 -d 1 -p P | tail -1; cat /proc/P/task/*/wchan  # its %CPU, and where it sleeps"),
     ("a traceback", "kill -INT P; sleep 1; kill -TERM P  # and read what the server prints"),
     ("an end ", "kill -INT P; sleep 1; ps -o pid,stat,args -p P"),
-    ("every process", "kill -TERM P; sleep 1; ps -eo pid,stat,args | grep server.py"),
+    ("every process", f"({bash.CONNECT}; sleep 1; kill -TERM P; sleep 1; ps -eo pid,stat,args | grep server.py)"),
     ("listener at", "ss -ltnp"),
     ("socket that listens", "ss -ltnp"),
     ("in the backlog", "ss -ltn  # Send-Q of a listener is the room that its backlog has"),
@@ -170,10 +171,18 @@ def plans(server: "Server", fault: Fault) -> Iterator[Plan]:
     for some in dict.fromkeys((others[-1:], others) if fault.own else (others,)):
         if some:
             yield from forms(fault, Plan(deed, some))
+    gone = [(bool(other.replies), each) for other in reversed(server.departed) if (each := Deed.of(other))]
+    if not fault.own:
+        unheard = dict.fromkeys(each for served, each in gone[:MOST_OTHERS] if not served)
+        served = dict.fromkeys(replace(each, leaves="") for served, each in gone[:MOST_OTHERS] if served)
+        for each in list(unheard)[:2]:
+            yield from forms(fault, Plan(deed, (each,)))
+        for each in list(served)[:1]:
+            yield from forms(fault, Plan(deed, (*others[:1], each)))
 
 
 def forms(fault: Fault, plan: Plan) -> Iterator[Plan]:
-    if plan.last.target and (fault.in_a_head() or plan.others):
+    if plan.last.target and (fault.in_a_head() or plan.others) and not fault.client.malformed:  # curl hides what is odd
         yield replace(plan, curl=True)
     yield plan
 
@@ -304,7 +313,9 @@ def asked_by_curl(server: "Server", deed: Deed, client: Client | None) -> str:
     reply: Reply | None = client.replies[-1] if client and client.replies else None
     unfit = b"\0" in server.root.files.get(deed.target, b"")  # for a terminal
     if place and client and (reply.status == 200 if reply else client.received or unfit):
-        return f"{bash.curl(deed.target, '-sS')} | cmp - {bash.named(place)}"
+        short = reply and counted(reply, server.root.files[deed.target])
+        head = ("-D", "/dev/stderr") if short else ()  # it says there how much it sends
+        return f"{bash.curl(deed.target, '-sS', *head)} | cmp - {bash.named(place)}"
     if client and client.received > bash.MUCH:
         return bash.curl(deed.target, "-sS", "-D", "-", "-o", "/dev/null")
     return bash.curl(deed.target)
@@ -339,6 +350,29 @@ def made_first(server: "Server", deed: Deed) -> str:
 # What no client sees
 
 
+def before_a_count(server: "Server", count: Callable[["Server"], int]) -> str:
+    """What one of those who left did, a few times, if that leaves more behind than there was: "" if it does not."""
+    deeds = [deed for client in reversed(server.departed) if client.sent and (deed := Deed.of(client))]
+    for deed in list(dict.fromkeys(deeds))[:2]:
+        plan = Plan(deed, curl=bool(deed.target))
+        shell = bash.curl(deed.target, "-sS", "-o", "/dev/null") if plan.curl else bash.asked(deed, 0)
+        if not shell or len(shell) > MOST_LINE:
+            continue
+        counts: list[int] = []
+
+        def grows(other: "Server", _: Client, plan: Plan = plan, counts: list[int] = counts) -> bool:
+            for _time in range(SOME):
+                counts.append(count(other))
+                wait_for_its_fate(other, act(other, plan.heads()))
+                other.close_clients()
+                other.come_to_rest()
+            return count(other) >= counts[0] + SOME - 1
+
+        if played(server, plan, grows):
+            return f"for i in {{1..{SOME}}}; do {shell}; done"
+    return ""
+
+
 def where_to_look(server: "Server", expected: str, saw: str) -> str:
     shell = next((shell for words, shell in PLACES if words in expected), "")
     if not shell:
@@ -346,6 +380,11 @@ def where_to_look(server: "Server", expected: str, saw: str) -> str:
     look, _, remark = shell.partition("  # ")
     if any(words in expected for words in OF_WHO_HAS_LEFT):
         first = came_and_left(server, f"{expected} {saw}")
+        if not first and expected.startswith("as many "):
+            first = before_a_count(server, lambda other: other.descriptors())
+        look = f"{first}; sleep 1; {look}" if first else look
+    elif "zombies" in expected:
+        first = before_a_count(server, lambda other: len(other.zombies()))
         look = f"{first}; sleep 1; {look}" if first else look
     elif any(words in expected for words in OF_THOSE_WHO_STAY) and server.known:
         first = those_who_stay(server)

@@ -12,7 +12,7 @@ from functools import cached_property
 from ipaddress import IPv6Address
 from typing import Protocol
 
-from grader.reply import CUT_SHORT, Reply, difference, shown
+from grader.reply import CUT_SHORT, Reply, counted, difference, shown
 
 REQUEST_LINE = re.compile(rb"([^\s]+) ([^\s]+) HTTP/1\.([01])")
 FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")  # RFC 9112, section 5
@@ -338,7 +338,7 @@ def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
     if decoded is not None and wanted.bodies and decoded not in wanted.bodies:
         best = wanted.bodies[-1]
         expected = f"200 with the {len(best)} bytes of {request.target[:100].decode('latin-1')}"
-        yield Violation("body", line_of(exchange, number), expected, difference(decoded, best))
+        yield Violation("body", line_of(exchange, number), expected, difference(decoded, best) + counted(reply, best))
 
 
 def unpacked(body: bytes, coding: str) -> bytes | None:

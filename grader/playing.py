@@ -7,6 +7,7 @@ then that one fails, and the check is played again.
 """
 
 import inspect
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,11 @@ class Playing:
             self.note_failure(check, call.excinfo.value)
         return check
 
+    def first_sight(self, line: str, finding: Finding) -> Finding:
+        """Of the same trouble with a line the first that was seen of it: what was asked then is the plainest."""
+        known = self.run.verdicts.ledger.get(line)
+        return known if known and trouble(known) == trouble(finding) else finding
+
     def note_failure(self, check: Check, error: BaseException) -> None:
         if isinstance(error, Tampered):
             error = Finding("the files of the site as the grader has made them", str(error))
@@ -207,6 +213,7 @@ class Playing:
         if isinstance(error, OutOfTime) and (known := self.run.verdicts.ledger.get(check.name)):
             error = known
         if isinstance(error, Finding):
+            error = self.first_sight(check.name, error)
             check.outcome, check.finding, check.reason = FAILED, error, str(error)
             self.run.verdicts.lost.add(check.name)
             if self.result.todo and "NotImplementedError: TODO" in error.printed:
@@ -223,6 +230,11 @@ class Playing:
         elif not isinstance(error, (KeyboardInterrupt, pytest.skip.Exception)):
             check.outcome = NOT_JUDGED
             check.reason = f"the grader's own fault: {type(error).__name__}: {error}"
+
+
+def trouble(finding: Finding) -> str:
+    """What was seen, without who saw it."""
+    return re.sub(r"^(client #\d+:?|GET \S+) ", "", finding.saw)
 
 
 def suite(step: str) -> Path:

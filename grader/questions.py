@@ -20,6 +20,7 @@ FIRST = {
     "could not connect: refused": ENDED,
     "the server has ended": ENDED,
 }
+BYTES = "which values in that line are bytes, which are str, and where does each come from?"
 RAISED = "what had the clients done just before this error, and what should your code do then?"
 #: Words of the error that was raised -> what is asked then: of a slip in the code clients need not have done anything.
 ERRORS = {
@@ -28,12 +29,25 @@ ERRORS = {
     "negative integer": "who has closed what this line uses, and who still has it in hand?",
     "non-blocking sockets": "which sockets does this call refuse, and which other call does the same for yours?",
     "BlockingIOError": "which call could not be done at once and would not wait, and who catches what it raises?",
+    "changed size during iteration": "what changes while the loop goes over it, and who changes it?",
+    "'NoneType'": "which value is None here, who gave it, and what was counted on in its place?",
+    "to unpack": "how many parts does that line count on, and how many may a stranger send?",
+    "not in list": "who else takes something out of this list, and when?",
+    "IndexError": "how many are there at that line, and may there be fewer than it counts on?",
+    "embedded null": "which byte can no name of a file hold, and who may send it all the same?",
+    "Unicode": "whose bytes are these, and do they have to be text?",
+    "annot mix str": BYTES,
+    "bytes-like": BYTES,
+    "not bytes": BYTES,
+    "to bytes": BYTES,
+    '"bytes"': BYTES,
+    "strings and bytes": BYTES,
+    "ChildProcessError": "what does wait(2) say when no child is left to wait for, and where does that come out?",
     "KeyError": "which key is this, who is to put it there, and who takes it out?",
     "AttributeError": "what is it that this line has got, and which line made it?",
     "TypeError": "what is it that this line has got, and which line made it?",
     "NameError": "where does this name get its value, and has that line run by then?",
     "UnboundLocalError": "where does this name get its value, and has that line run by then?",
-    "UnicodeDecodeError": "whose bytes are these, and do they have to be text?",
 }
 ERROR = re.compile(r"printed a traceback: (.*)")
 SILENT_ENDS = "not one byte came, then"
@@ -71,6 +85,7 @@ RULES = {
     "stays": "who decided that this connection should end?",
     "answered behind": "what is left in the buffer when the first request has been taken out, and who looks there?",
 }
+COUNTED = "what was counted for this Content-Length, and is that the whole body?"
 NO_LENGTH = "how does a client know where this answer ends, if the stream does not end?"
 COMMON = {
     "nobody had asked for": "what is sent once more, and how does the server know what has been sent already?",
@@ -93,11 +108,13 @@ COMMON = {
     "status line": "what is the first thing that every answer has to say?",
     "header line": "which two bytes end every line of a head?",
     "a reset": "what makes the kernel send a reset, and not the end of the stream?",
-    "end of the stream": "on which path through your code is this connection closed, and was all said by then?",
+    "end of the stream": "on which path is this connection closed too soon: an early return, an error passed over?",
     "from outside the root": "where does the path end up, once every `..` and every link is followed?",
+    "the head has promised": COUNTED,
     "only the first": "where are the other bytes: never read from the file, or never taken by send()?",
     "got the": "whose answer is this, and how did it come to this client?",
     "is another": "whose bytes are these, and where does each client's own stand?",
+    "was answered 404": "which line of your code says 404 here, and which path, byte for byte, had it looked for?",
     "was answered": "which line of your code decides over this status?",
 }
 

@@ -269,6 +269,12 @@ def excerpt(data: bytes, limit: int = 200) -> str:
     return text if len(data) <= limit else f"{text} [... {len(data) - limit} bytes more]"
 
 
+def counted(reply: Reply, wanted: bytes) -> str:
+    """Of a body that is only the first part of what was wanted: whether the answer itself says that it is all."""
+    short = len(reply.body) < len(wanted) and wanted.startswith(reply.body)
+    return ", all that the head has promised" if short and reply.length == len(reply.body) else ""
+
+
 def difference(got: bytes, wanted: bytes) -> str:
     """Where two bodies part, shown around the first byte that differs; "" if they are the same."""
     if got == wanted:

@@ -16,7 +16,7 @@ from grader.finding import Finding
 from grader.launch import Launch
 from grader.proof import Rest, look
 from grader.questions import Questions
-from grader.reply import NONE, Reply, difference
+from grader.reply import NONE, Reply, counted, difference
 from grader.rounds import AFTER_THE_FIRST
 from grader.story import Cast
 from grader.verdicts import Verdicts
@@ -389,7 +389,9 @@ class Server(Facts):
         if reply.body != wanted:
             others = (name for name, data in self.root.files.items() if data and data == reply.body)
             other = next(others, "")
-            what = f"got the {len(reply.body)} bytes of {other}" if other else difference(reply.body, wanted)
+            what = f"got the {len(reply.body)} bytes of {other}"
+            if not other:
+                what = difference(reply.body, wanted) + counted(reply, wanted)
             self.fail(expected, f"{client.name}: {what}", clients=[client], look_at=look_at, amiss=amiss)
         return reply
 

@@ -11,7 +11,7 @@ from grader.learn.skeleton import BLOCK
 from grader.record import Result
 
 OPEN = re.compile(r"""^ *raise NotImplementedError\(\s*f?["']{1,3}TODO (\d+)\b""")
-PLACE = re.compile(r"(server\.py line )(\d+)((?:, in [\w<>]+)?: )(.*)")
+PLACE = re.compile(r"(server\.py line )(\d+)((?:, in [\w<>]+)?)(: .*)?")
 TRACE = re.compile(r'(File "[^"\n]*server\.py", line )(\d+)(.*)((?:\n {4}.*)*)')
 OURS = "[ours, in the place of a TODO]"
 
@@ -54,7 +54,8 @@ class Stage:
     def in_terms_of_theirs(self, words: str) -> str:
         def place(match: re.Match[str]) -> str:
             number = self.line(int(match[2]))
-            return f"{match[1]}{abs(number)}{match[3]}{match[4] if number > 0 else OURS}"
+            line = (match[4] or "") if number > 0 or not match[4] else f": {OURS}"
+            return f"{match[1]}{abs(number)}{match[3]}{line}"
 
         def trace(match: re.Match[str]) -> str:
             number = self.line(int(match[2]))

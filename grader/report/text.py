@@ -20,6 +20,8 @@ from grader.record import (
 )
 from grader.words import plural
 
+FRAME = re.compile(r'^  File "([^"\n]*)", line .*\n(?:    .*\n)*', re.M)
+TRACEBACK = "Traceback (most recent call last)"
 CARETS = re.compile(r" +[~^]+$")  # below a line of a traceback
 IN_OUR_FOLDER = re.compile(r'"/[^"]*/eight-servers-[^"]*/(?=[^/"]*\.py")')  # where a copy of server.py was run
 MOST_OTHERS = 4  # lines for what failed beside the first
@@ -65,7 +67,19 @@ def last_lines(printed: str, most: int = 6, longest: int = 160) -> list[str]:
 
 def printed_lines(finding: Finding) -> list[str]:
     """The end of what the server printed; of a traceback that the cause tells of already only where it ended."""
-    return last_lines(finding.printed, 3 if "traceback" in finding.cause else 6)
+    if "traceback" not in finding.cause:
+        return last_lines(finding.printed)
+    shorter = without_calls(finding.printed)
+    return last_lines(shorter, 3 if shorter == finding.printed else 4)
+
+
+def without_calls(printed: str) -> str:
+    """Of the last traceback, what server.py called is left out: its own line is what a learner can mend."""
+    frames = list(FRAME.finditer(printed, max(printed.rfind(TRACEBACK), 0)))
+    own = next((frame for frame in reversed(frames) if frame[1].endswith("server.py")), None)
+    if own is None or own is frames[-1]:
+        return printed
+    return f"{printed[: own.end()]}    [...]\n{printed[frames[-1].end() :]}"
 
 
 def failure(finding: Finding) -> str:

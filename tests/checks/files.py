@@ -249,6 +249,9 @@ AT_ONCE = 4  # lines that go together where there is nothing
 
 
 def contents(server: Server) -> None:
+    server.did("asked for /page1.txt")
+    server.serves(server.ask("/page1.txt"), "/page1.txt", look_at=questions.PLAIN)
+    server.leave()
     server.did("asked for files of text, of random bytes, of one byte and of none")
     for target, when in DATES.items():
         server.root.add(target, f"dated {when:.0f}\n".encode(), dated=when)

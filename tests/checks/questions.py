@@ -3,18 +3,19 @@
 A question leads to the bug in the words of the lesson, and is never the answer.
 """
 
-from grader.questions import NO_LENGTH, Questions
+from grader.questions import COUNTED, NO_LENGTH, Questions
 
 # How it starts and ends
 
 WHERE = "where do the host and the port of bind() come from, and what if no argument names them?"
 NOT_YET = "which call had nothing to give yet, what did it raise or return, and what was made of that?"
+PATH = "which path does your code open for this target, from its first byte to its last, and what lies there?"
 FIRST_ANSWER = {
     "nobody has accepted it": "which call takes a connection out of the backlog, and when does your code make it?",
     "has not read": "which call takes bytes from a connection, and when does your code make it?",
     "read all that it sent": "by what is a request known to be complete, and where would an error after that show?",
     "not one byte came, then": "who closes the connection, and has the one who serves the client done so by then?",
-    "was answered": "which file does the path / stand for?",
+    "was answered": PATH,
 }
 
 #: Of a server whose calls do not wait.
@@ -157,6 +158,7 @@ STRICT: dict[tuple[str, str], Questions] = {
 
 SENDS = {
     "Content-Length says": "how much of it did one read() give, and how much of that did one send() take?",
+    "the head has promised": COUNTED,
     "only the first": "how much of it did one read() give, and how much of that did one send() take?",
     "was answered": "what about this file makes your code say so?",
 }
@@ -170,6 +172,10 @@ CHANGES = {
 }
 WITHOUT_SLASH = "what is /sub itself: a file that can be sent?"
 BESIDE = "what is this line to a server that is asked for a file, and which of them may be left unread?"
+PLAIN = {
+    "was answered": PATH,
+    "is another": "are the bytes sent as they are in the file?",
+}
 CONTENT = {
     "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
     "is another": "are the bytes sent as they are in the file?",

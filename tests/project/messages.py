@@ -39,7 +39,7 @@ MASKS = (
     (r"(?<=was silent for )\d+ s", "N s"),
     (r"(got the \d+ bytes of /page)\d+", r"\1N"),
     (r"(?<=, then )(a reset|the end of the stream)", "the end"),  # a reset if bytes of the client come after close()
-    (r"/tmp/[^\s'\"]*?/(server\.py|site)(-\d+)?", r"/\1"),
+    (r"/tmp/[^\s'\"]*?/(server\.py|site)(-\w+)*", r"/\1"),
     (r"\(a nap[^)]*\)", "(a nap)"),
     (r"eight-servers-\w+|[0-9a-f]{16,}", "NAME"),
     (r"127(\.\d+){3}(?=:| --port)(?<!127\.0\.0\.1)", "ADDRESS"),

@@ -571,6 +571,8 @@ def test_lines_of_a_stage():
     number = lines.index("    method, target = parse(head)") + 1
     told = view.in_terms_of_theirs(f"asleep; server.py line {number}, in respond: {lines[number - 1].strip()}")
     assert told.endswith(stage.OURS) and not any(line in told for line in ours if len(line) > 9)
+    told = view.in_terms_of_theirs(f"it printed a traceback: NameError: x (server.py line {number}, in respond)")
+    assert f"(server.py line {abs(back[number - 1])}, in respond)" in told
     trace = f'  File "/x/server.py", line {number}, in respond\n{lines[number - 1]}\n    ^^^\nNameError: x'
     told = view.in_terms_of_theirs(trace)
     assert "parse(head)" not in told and told.endswith("NameError: x")
@@ -639,6 +641,15 @@ def test_a_traceback_takes_little_room():
         "    f()",
         "ValueError: no",
     ]
+
+
+def test_a_traceback_ends_in_server_py():
+    """What server.py called, and where that failed, is left out: its own line stays, and what was raised."""
+    own = 'x\nTraceback (most recent call last):\n  File "/t/01_blocking/server.py", line 7, in load\n    f()\n'
+    calls = '  File "/usr/lib/python3.11/os.py", line 9, in f\n    g()\n  File "/usr/lib/a.py", line 1, in g\n    h\n'
+    assert text.without_calls(f"{own}{calls}ValueError: no\n") == f"{own}    [...]\nValueError: no\n"
+    for printed in (f"{own}ValueError: no\n", f"Traceback (most recent call last):\n{calls}ValueError: no\n", ""):
+        assert text.without_calls(printed) == printed
 
 
 def test_numbers_are_said_right():

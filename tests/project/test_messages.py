@@ -26,7 +26,7 @@ def test_own_questions_come_before_common_ones():
     assert questions.choose("client #1: not one byte came, then a reset", table) == "who reset it?"
     assert questions.choose("client #1 was answered 404", table) == "why?"
     del table[""]
-    assert questions.choose("client #1 was answered 404", table) == questions.COMMON["was answered"]
+    assert questions.choose("client #1 was answered 404", table) == questions.COMMON["was answered 404"]
     assert questions.choose("client #1 was answered 404", "whose?") == "whose?"
     assert questions.choose("nothing of the kind") == ""
 
@@ -52,6 +52,15 @@ def test_the_end_of_the_server_comes_first():
     [
         ("KeyError: 5 (server.py line 9, in f)", questions.ERRORS["KeyError"]),
         ("ValueError: I/O operation on closed file (server.py line 9, in send)", questions.ERRORS["closed file"]),
+        ("TypeError: a bytes-like object is required, not 'str'", questions.BYTES),
+        ("TypeError: can't concat str to bytes", questions.BYTES),
+        ("TypeError: startswith first arg must be str or a tuple of str, not bytes", questions.BYTES),
+        ("TypeError: cannot use a string pattern on a bytes-like object", questions.BYTES),
+        ("TypeError: Cannot mix str and non-str arguments", questions.BYTES),
+        ("UnicodeDecodeError: 'utf-8' codec can't decode bytes in position 0-1", questions.ERRORS["Unicode"]),
+        ("TypeError: 'NoneType' object is not iterable", questions.ERRORS["'NoneType'"]),
+        ("ValueError: not enough values to unpack (expected 3, got 1)", questions.ERRORS["to unpack"]),
+        ("ChildProcessError: [Errno 10] No child processes", questions.ERRORS["ChildProcessError"]),
         ("ConnectionResetError: [Errno 104] Connection reset by peer", questions.RAISED),
     ],
 )
