@@ -156,7 +156,7 @@ class Connection:
 
 
 def accept(listener):
-    """Return the connection to the next client, or None if there is none."""
+    """Return the socket of the next client, or None if there is none."""
     # TODO 1: take a client if one waits and there is a descriptor for it.
     # BEGIN SOLUTION
     try:

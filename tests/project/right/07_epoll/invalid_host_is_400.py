@@ -141,7 +141,7 @@ class Connection:
 
 
 def accept(listener):
-    """Return the connection to the next client, or None if there is none."""
+    """Return the socket of the next client, or None if there is none."""
     try:
         return listener.accept()[0]
     except OSError as error:  # BlockingIOError, mostly
