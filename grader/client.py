@@ -329,14 +329,15 @@ class Client:
 
     def deeds(self) -> str:
         """What it has done so far, as a clause: "which has ..."."""
+        half = " and shut down its sending side" if self.half_closed else ""
+        part = bool(self.last_sent) and self.last_sent != b"\r\n\r\n"
         if self.closed:
-            return "which has left"
+            return f"which had sent part of a request{half}, and has left" if part else "which has left"
         if not self.reading:
             return "which has stopped reading"
         if not self.last_sent:
             return "which has sent nothing"
-        half = " and shut down its sending side" if self.half_closed else ""
-        if self.last_sent != b"\r\n\r\n":
+        if part:
             return f"which has sent part of a request{half}"
         return f"which has sent a whole request{half}" if not self.replies else "which has been answered"
 
