@@ -125,7 +125,8 @@ class Playing:
                 if known or self.stop:
                     if found := verdicts.ledger.get(check.name):  # another line's scene has shown what is wrong with it
                         raise found from None
-                    self.skip(check, f"it needs {line!r}")
+                    unasked = f"what it needs fails, and was not asked for: `-k {line}` tells of it"
+                    self.skip(check, f"it needs {line!r}" if line in self.selected else unasked)
                 self.shared.drop()  # what has been asked where it stands is good for nothing else
 
     def play_once(self, item: pytest.Function) -> None:

@@ -31,6 +31,7 @@ ERRORS = {
     "BlockingIOError": "which call could not be done at once and would not wait, and who catches what it raises?",
     "changed size during iteration": "what changes while the loop goes over it, and who changes it?",
     "'NoneType'": "which value is None here, who gave it, and what was counted on in its place?",
+    "positional argument": "which arguments does this function take, which does it get, and who calls it?",
     "to unpack": "how many parts does that line count on, and how many may a stranger send?",
     "not in list": "who else takes something out of this list, and when?",
     "IndexError": "how many are there at that line, and may there be fewer than it counts on?",

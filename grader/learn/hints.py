@@ -69,7 +69,8 @@ def for_check(step: str, check: dict[str, Any]) -> Advice:
     question = finding.get("look_at", "")
     belongs = todos.of(step, check["name"])
     near = home.todo_at(step, line_of(finding))
-    if near and (near in belongs or not belongs):
+    raised = "traceback: " in finding.get("cause", "")  # then that line is where it is, whatever the check is about
+    if near and (near in belongs or not belongs or raised):
         belongs = [near, *(number for number in belongs if number != near)]
     if belongs:
         others = [f"or it is TODO {n}: `./toxw -e hint -- {step[:2]} --todo {n}`" for n in belongs[1:]]
