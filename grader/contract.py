@@ -29,6 +29,9 @@ MINUTE = 60.0  # seconds for which a client may be silent
 TOO_LONG, NOT_THIS_VERSION = {413, 414, 431}, {400, 426, 505}  # statuses, RFC 9110, section 15.5 and 15.6
 #: Content codings that can be undone here, and what zlib takes them for, RFC 9110, section 8.4.1.
 CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+FEW = 64  # bytes: so few that are packed might be those of another file
+GZIP = b"\x1f\x8b"  # how each member of it begins
+PIECE, MOST_MEMBERS = 4096, 10_000  # bytes that are unpacked at a time, and members of gzip
 MOST_UNPACKED = 64 << 20  # bytes: no file of the site is so long
 MANY = 100  # requests that a connection serves at least
 #: Header fields that make a request one that may be served or refused in any way.
@@ -54,6 +57,7 @@ class Site(Protocol):
 
     def wanted(self, target: bytes, since: float = 0.0) -> Wanted: ...
     def leaks(self, data: bytes) -> bool: ...
+    def holds(self, data: bytes) -> bool: ...
 
 
 #: What kind of target it is -> the line of the rubric that says how it is answered.
@@ -334,22 +338,45 @@ def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
         expected = f"the bytes of {what(request)} as they are, which asked for no such coding"
         yield Violation("body", line_of(exchange, number), expected, f"Content-Encoding: {coding}")
         return
-    decoded = unpacked(reply.body, coding) if coding else reply.body
-    if decoded is not None and wanted.bodies and decoded not in wanted.bodies:
-        best = wanted.bodies[-1]
-        expected = f"200 with the {len(best)} bytes of {request.target[:100].decode('latin-1')}"
-        yield Violation("body", line_of(exchange, number), expected, difference(decoded, best) + counted(reply, best))
-
-
-def unpacked(body: bytes, coding: str) -> bytes | None:
-    """The bytes that are coded so, as far as they go; None of a coding that we do not know."""
+    best = wanted.bodies[-1] if wanted.bodies else b""
+    expected = f"200 with the {len(best)} bytes of {request.target[:100].decode('latin-1')}"
+    if not coding or not wanted.bodies:
+        if wanted.bodies and reply.body not in wanted.bodies:
+            yield Violation("body", line_of(exchange, number), expected, difference(reply.body, best) + counted(reply, best))
+        return
     if coding not in CODINGS:
-        return None
+        if len(reply.body) > FEW and exchange.site.holds(reply.body):
+            saw = f"Content-Encoding: {coding}, and the bytes of a file as they are"
+            yield Violation("body", line_of(exchange, number), expected, saw)
+        return
+    decoded, amiss = unpacked(reply.body, coding)
+    if decoded not in wanted.bodies or amiss:
+        saw = f"Content-Encoding: {coding}, and {amiss}" if amiss else difference(decoded, best) + counted(reply, best)
+        yield Violation("body", line_of(exchange, number), expected, saw)
+
+
+def unpacked(body: bytes, coding: str, most: int = MOST_UNPACKED) -> tuple[bytes, str]:
+    """The bytes that are coded so, as far as they go, and what is wrong with their packing. Nothing may stand for
+    nothing; gzip may come in several members, RFC 1952, section 2.2, and NUL bytes behind them are padding."""
+    data, view, at, ends = bytearray(), memoryview(body), 0, 0
     machine = zlib.decompressobj(CODINGS[coding])
-    try:
-        return machine.decompress(body, MOST_UNPACKED)
-    except zlib.error:
-        return b""
+    while at < len(body):
+        try:
+            data += machine.decompress(view[at : at + PIECE], most - len(data))
+        except zlib.error as error:
+            return bytes(data), f"zlib says {str(error).rpartition(': ')[2]!r} when it is unpacked"
+        if len(data) >= most:
+            return bytes(data), ""
+        at = min(at + PIECE, len(body)) - len(machine.unused_data)
+        if not machine.eof:
+            continue
+        ends += 1
+        if at < len(body) and (coding == "deflate" or body[at : at + 2] != GZIP or ends == MOST_MEMBERS):
+            padding = coding != "deflate" and not body[at:].strip(b"\0")
+            return bytes(data), "" if padding else f"{len(body) - at} bytes more behind the end of what is packed"
+        if at < len(body):
+            machine = zlib.decompressobj(CODINGS[coding])
+    return bytes(data), "" if machine.eof or not body else "what is packed does not come to its end"
 
 
 def readable(reply: Reply) -> bool:

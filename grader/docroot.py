@@ -358,3 +358,7 @@ class DocumentRoot:
     def leaks(self, data: bytes) -> bool:
         """Whether these bytes hold something of a file outside of the root."""
         return self.secret in data or any(secret in data for secret in self.secrets)
+
+    def holds(self, data: bytes) -> bool:
+        """Whether a file of the site has exactly these bytes."""
+        return any(data == known for known in self.files.values())

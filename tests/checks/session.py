@@ -7,7 +7,6 @@ is made of, compressed or endless, `requests` would take it whole, however long 
 import http.client
 import socket
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -18,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from grader import waiting
-from grader.contract import CODINGS  # those that `requests` asks for
+from grader.contract import CODINGS, unpacked  # those that `requests` asks for
 from grader.reply import MAX_HEAD, MOST_INTERIM
 
 MOST_BODY = 16 << 20  # bytes, as they come and decompressed
@@ -143,14 +142,14 @@ def get(session: Session, url: str, timeout: float, limit: float = waiting.LIMIT
 
 def body_of(pieces: Iterable[bytes], coding: str) -> bytes:
     """A body from its pieces, decompressed if it is coded in a way that was asked for."""
-    machine = zlib.decompressobj(CODINGS[coding]) if coding in CODINGS else None
-    taken, body = 0, bytearray()
+    taken = bytearray()
     for piece in pieces:
-        taken += len(piece)
-        try:
-            body += machine.decompress(piece, MOST_BODY + 1 - len(body)) if machine else piece
-        except zlib.error as error:
-            raise requests.RequestException(f"the body is not {coding}: {error}") from None
-        if max(taken, len(body)) > MOST_BODY:
+        taken += piece
+        if len(taken) > MOST_BODY:
             raise requests.RequestException(f"a body of more than {MOST_BODY} bytes")
+    body, amiss = unpacked(bytes(taken), coding, MOST_BODY + 1) if coding in CODINGS else (taken, "")
+    if len(body) > MOST_BODY:
+        raise requests.RequestException(f"a body of more than {MOST_BODY} bytes")
+    if amiss:
+        raise requests.RequestException(f"the body is not {coding}: {amiss}")
     return bytes(body)

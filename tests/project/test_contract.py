@@ -1,12 +1,13 @@
 """The rules of HTTP on made-up exchanges, right and wrong, without any server."""
 
 import gzip
+import zlib
 from dataclasses import dataclass
 
 import pytest
 
 from grader.client import request
-from grader.contract import Exchange, judge, plausible
+from grader.contract import Exchange, judge, plausible, unpacked
 from grader.reply import Malformed, ReplyReader
 
 PAGE = b"the page\n"
@@ -45,6 +46,9 @@ class Site:
 
     def leaks(self, data):
         return b"secret" in data
+
+    def holds(self, data):
+        return any(data in wanted.bodies for wanted in KNOWN.values())
 
 
 def reply(status=200, body=PAGE, *fields, version="1.1", length=True):
@@ -289,3 +293,19 @@ def test_which_request_a_breach_is_about():
 )
 def test_what_may_become_a_request(rest, may):
     assert plausible(rest) == may
+
+
+def test_unpacked():
+    """A packing is whole, nothing follows it, and gzip may come in several members."""
+    packed = gzip.compress(PAGE)
+    assert unpacked(packed, "gzip") == (PAGE, "")
+    assert unpacked(packed * 3 + b"\0\0", "gzip") == (PAGE * 3, "")
+    assert unpacked(zlib.compress(PAGE), "deflate") == (PAGE, "")
+    assert unpacked(b"", "gzip") == (b"", "")
+    for body, words in {
+        packed[:-8]: "come to its end",
+        packed + b"\n": "1 bytes more",
+        packed[:-8] + b"12345678": "incorrect data check",
+        gzip.compress(b"") * 20_000: "bytes more",
+    }.items():
+        assert words in unpacked(body, "gzip")[1]
