@@ -342,7 +342,9 @@ def body(exchange: Exchange, number: int, reply: Reply) -> Iterator[Violation]:
     expected = f"200 with the {len(best)} bytes of {request.target[:100].decode('latin-1')}"
     if not coding or not wanted.bodies:
         if wanted.bodies and reply.body not in wanted.bodies:
-            yield Violation("body", line_of(exchange, number), expected, difference(reply.body, best) + counted(reply, best))
+            yield Violation(
+                "body", line_of(exchange, number), expected, difference(reply.body, best) + counted(reply, best)
+            )
         return
     if coding not in CODINGS:
         if len(reply.body) > FEW and exchange.site.holds(reply.body):

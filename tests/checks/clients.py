@@ -88,6 +88,26 @@ def all_at_once(server: Server, rounds: int = 12, each: int = 16) -> None:
             return
 
 
+def come_at_once(server: Server, together: int = 12) -> None:
+    """To a server that nobody has met before: who has as many helpers as are needed counts right, though several come
+    before the first of them is under way."""
+    with server.grading.started() as other:
+        other.get("/page1.txt")
+        other.did(f"{together} came at one moment, sent part of a request, or nothing, and stalled; so came one more")
+        parts = [request(f"/page{number}.txt") for number in range(together)]
+        with other.stopped():
+            crowd = [other.client(wait=False) for _ in parts]
+            for number, client in enumerate(crowd):
+                client.send(parts[number][: number % 3 * 9])
+            last = other.client(wait=False)
+            last.send(request("/small.bin"))
+        other.serves(last, "/small.bin", look_at=questions.AT_ONE_MOMENT)
+        other.did("then the others ended their requests, the last one first")
+        for number in reversed(range(together)):
+            crowd[number].send(parts[number][number % 3 * 9 :])
+            other.serves(crowd[number], f"/page{number}.txt", look_at=questions.AT_ONE_MOMENT)
+
+
 def from_one_port(server: Server) -> None:
     """Two hosts may use the same port: a connection is known by both."""
     if ":" in server.address[0] or not server.address[0].startswith("127."):
@@ -144,11 +164,27 @@ def readers_delay_nobody(server: Server, count: int = 8) -> None:
     with server.root.vast() as (vast, _, _):
         readers.append(stops_reading(server, vast))
         others_beside(server)
+        many_files(server)
         server.did("then the one of 65 MiB left, and the others read on, the last first")
         server.leave(readers.pop())
     for client, target in zip(reversed(readers), others + ["/big.bin"] * count, strict=False):
         client.open_window()
         server.serves(client, target, look_at=questions.REST)
+
+
+def many_files(server: Server, count: int = 66) -> None:
+    """More files than are usually kept open, or in memory: who is in the middle of one has it still."""
+    server.did(f"then {count} others asked, each for another file")
+    targets = [f"/many/{number}.txt" for number in range(count)]
+    for number, target in enumerate(targets):
+        if target not in server.root.files:
+            server.root.add(target, b"file %d\n" % number)
+    crowd = [server.client(wait=False) for _ in targets]
+    for client, target in zip(crowd, targets, strict=True):
+        client.send(request(target))
+    for client, target in zip(crowd, targets, strict=True):
+        server.serves(client, target, look_at=questions.WINDOW)
+    server.leave(*crowd)
 
 
 def stops_reading(server: Server, target: str) -> Client:

@@ -1,5 +1,6 @@
 """Section 2 of the contract: which bytes a path stands for."""
 
+import gzip
 import os
 from urllib.parse import quote
 
@@ -114,6 +115,7 @@ NEARLY = """
     /page1..txt /page1.tx /page1.txtt /PAGE1.TXT /page%EF%BC%91.txt /page1.txt%E2%80%8B /pag%D0%B51.txt
 """.split()
 ALIKE = "is there a file of this very name, or of one that is like it?"
+USUAL = ("/404.html", *(target for target in EXPECTED[:15] if target != "/.htaccess"))
 MIDWAY = "what does open() raise when one of the names on the way is no folder, and what is the client told?"
 #: What is no readable regular file -> what to ask when it is not answered so.
 MISSING: dict[str, Questions] = {
@@ -244,6 +246,49 @@ BESIDE = (
     *(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html", ".json", ".webp")),
     *("/de/page1.txt", "/mobile/page1.txt", "/sub/page1.txt", "/page1.txt.json", "/page1.txt.webp"),
 )
+#: What other programs of a site run.
+PROGRAMS = ("/cgi-bin/program", *(f"/run{end}" for end in (".cgi", ".py", ".sh", ".php")))
+PROGRAM = b"#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nrun, not sent\\n'\n"
+PAGE = """\
+<!DOCTYPE html>
+<!-- a comment -->
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>{{ title }} {% block a %}{% endblock %} ${HOME} $name %(name)s {0} @@VERSION@@ [% INCLUDE a %] <%= 1 %></title>
+  <!--#include virtual="/page1.txt" -->
+  <!--#echo var="DATE_LOCAL" -->
+  <?php echo 1; ?>
+  <link rel="stylesheet" href="/style.css">
+  <script src="http://elsewhere.example/a.js"></script>
+</head>
+
+<body  class = "a"  >
+  <a href="http://kata.test/page1.txt">one</a>   <img src="a.png"   >
+  <pre>  one
+    two  </pre>
+</body>
+</html>
+
+"""
+#: Target -> what is in it.
+SOURCES = {
+    **{f"/source.{end}": PAGE for end in ("html", "shtml", "php", "md")},
+    "/source.css": "/* a comment */\n@import url( 'a.css' );\n\nbody  {\n\tcolor : #ffffff ;\n}\n\n",
+    "/source.js": "// a comment\n/* another */\nconst  a = `${b}` ;\n\n//# sourceMappingURL=a.js.map\n",
+    "/source.json": '{ "b" : [ 1.0 , 2 ],\n\n  "a" : "\\u00e9" }\n',
+    "/source.svg": '<?xml version="1.0"?>\n<!-- a -->\n<svg  xmlns="http://www.w3.org/2000/svg" >\n</svg >\n\n',
+    "/source.xml": '<?xml version="1.0" encoding="utf-8"?>\n<!-- a -->\n<a >\n  <b></b>\n</a>\n',
+    "/source.csv": "a, b ;c\n\n1,  2\n",
+    "/source.ini": "# a comment\n[a]\nb = $HOME\n",
+}
+BROWSER = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Sec-Fetch-Dest: document",
+)
+#: Values of Accept-Encoding: who is asked so may pack or not, or may not.
+ACCEPTED = ("gzip", "gzip, deflate, br, zstd", "br", "zstd", "gzip; q=0")
 HOSTS = ("KATA.Test", "kata.test:7890", "127.0.0.1:80", "[::1]:80", "localhost:", "elsewhere.example")
 AT_ONCE = 4  # lines that go together where there is nothing
 
@@ -269,6 +314,50 @@ def contents(server: Server) -> None:
     for target in (*targets, *NO_TEXT, *kinds, *MODES.values(), *map(server.root.sized, server.root.sizes)):
         server.did(f"asked for {target}, {len(server.root.files[target])} bytes", again=True)
         server.serves(server.ask(target), target, look_at=questions.CONTENT)
+        server.leave()
+
+
+def usual_names(server: Server) -> None:
+    """What is mostly not there, and what servers like to answer by themselves: now it is a file as any other."""
+    with server.root.for_now(*USUAL):
+        for target in USUAL:
+            server.root.add(target, f"{target} of the site\n".encode())
+            server.did(f"asked for {target}, which is a file of the site", again=True)
+            server.serves(server.ask(target), target, look_at=questions.CONTENT)
+            server.leave()
+
+
+def programs(server: Server) -> None:
+    """What may be run, and is to be sent all the same."""
+    for target in PROGRAMS:
+        server.root.add(target, PROGRAM)
+        os.chmod(server.root.place_of(target), 0o755)
+        server.did(f"asked for {target}, a program that may be executed", again=True)
+        server.serves(server.ask(target), target, look_at=questions.CONTENT)
+        server.leave()
+
+
+def sources(server: Server) -> None:
+    """What a server may like to fill in, to put something into, or to shorten; for browsers above all."""
+    for target, data in SOURCES.items():
+        server.root.add(target, data.encode())
+        server.did(
+            f"asked for {target} as browsers do: it holds marks and comments that other programs read", again=True
+        )
+        server.serves(server.ask(target, headers=BROWSER), target, look_at=questions.CONTENT)
+        server.leave()
+
+
+def packed(server: Server) -> None:
+    """For who takes packed ones. A file that is packed itself is sent as it is, or packed once more; what stands beside
+    it under a longer name is another file."""
+    text = b"one line is as good as another\n" * 60
+    beside = {f"/plain.txt{end}": b"what nobody has asked for\n" * 9 for end in (".gz", ".br", ".zst")}
+    for target, data in {"/plain.txt": text, "/packed.tar.gz": gzip.compress(text), **beside}.items():
+        server.root.add(target, data)
+    for target, value in ((target, value) for target in ("/plain.txt", "/packed.tar.gz") for value in ACCEPTED):
+        server.did(f"asked for {target} with `Accept-Encoding: {value}`", again=True)
+        server.reply(server.ask(target, headers=(f"Accept-Encoding: {value}",)), look_at=questions.PACKED)
         server.leave()
 
 

@@ -70,6 +70,10 @@ NONE_TO_BE_HAD = "what is raised when there can be no more processes or threads,
 
 # Clients who stall, stop reading, vanish
 
+AT_ONE_MOMENT = {
+    "was answered": "whose request is this, and who else has it in hand?",
+    "": "who serves the last one, if several come before the first is in hand, and when is it counted who is free?",
+}
 ALONE = {
     "nobody has accepted it": "whom does the server wait for before it accepts the next client?",
     "has not read": "who is to read from this client, and whom does that one wait for first?",
@@ -180,6 +184,8 @@ CONTENT = {
     "was answered": "what about this file makes your code say so: its length, its name, or what is in it?",
     "is another": "are the bytes sent as they are in the file?",
 }
+
+PACKED = "which file was asked for, and what has its packing to do with it?"
 
 GENERATED = {
     "was answered": "what about this request, the smallest of many that fail, makes your code say so?",

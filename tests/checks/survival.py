@@ -241,6 +241,10 @@ VANISH = (
 WARM = 60
 
 
+#: What each few of the thousand ask for, and what they ask for in vain.
+POPULAR, UNPOPULAR = "/popular.txt", "/unpopular.txt"
+
+
 def thousand(
     server: Server,
     count: int = 1050,
@@ -256,31 +260,47 @@ def thousand(
     vanish = () if server.verdicts.lost & {"vanishing", "reset_in_answer"} else VANISH
     each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
     first = min(server.had, count // 2)
-    for number in range(first, count, each):
-        if crowd is None and number - first >= WARM:
-            crowd = leaving.Crowd.of(server, leaves)
-        if time.monotonic() - began > LONG_ENOUGH:
-            server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
-            return
-        server.did(f"{count} clients came, {each} at a time: number {number + 1} to {number + each} now", again=True)
-        some = [(server.client(wait=False), f"/page{place % 12}.txt") for place in range(served)]
-        for place, (client, target) in enumerate(some):
-            client.send(request("/nope.txt" if place == served - 1 else target))
-        for data, leave in vanish:
-            client = server.client(wait=False)
-            client.send(data)
-            leave(client)
-        for place, (client, target) in enumerate(some):
-            if place == served - 1:
-                server.answers(client, (404,), "there is no such file", look_at)
-            else:
-                server.serves(client, target, look_at=look_at)
-            server.leave(client)  # some wait for that, before they go on to the next
-        server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+    targets = (POPULAR, *(f"/page{place}.txt" for place in range(1, served - 1)), UNPOPULAR)
+    with server.root.for_now(POPULAR, UNPOPULAR):
+        server.root.add(POPULAR, b"as everybody knows it\n")
+        for number in range(first, count, each):
+            if crowd is None and number - first >= WARM:
+                crowd = leaving.Crowd.of(server, leaves)
+            if time.monotonic() - began > LONG_ENOUGH:
+                server.notes.append(f"{count} clients in a row were to come; after {number} of them it was late")
+                return
+            server.did(
+                f"{count} clients came, {each} at a time: number {number + 1} to {number + each} now", again=True
+            )
+            some = [(server.client(wait=False), target) for target in targets]
+            for client, target in some:
+                client.send(request(target))
+            for data, leave in vanish:
+                client = server.client(wait=False)
+                client.send(data)
+                leave(client)
+            for client, target in some:
+                if target == UNPOPULAR:
+                    server.answers(client, (404,), "there is no such file", look_at)
+                else:
+                    server.serves(client, target, look_at=look_at)
+                server.leave(client)  # some wait for that, before they go on to the next
+            server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+        changed_since(server)
     if crowd:
         crowd.leaves_nothing(ways.SERVED[0], at_once)
     if server.long:
         thousand_requests(server, count)
+
+
+def changed_since(server: Server) -> None:
+    """What so many have asked for is asked for once more, and is another file now; or there is one."""
+    for target, verb in ((POPULAR, "changed"), (UNPOPULAR, "made")):
+        server.did(f"{target}, which a hundred clients had asked for, was {verb} and asked for", again=True)
+        server.root.add(target, f"{verb} while the server was running\n".encode())
+        with server.at_the_cost_of("fresh_files"):
+            server.serves(server.ask(target), target, look_at=questions.FRESH)
+            server.leave()
 
 
 def thousand_requests(server: Server, count: int, each: int = 100, together: int = 10) -> None:
