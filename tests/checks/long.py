@@ -206,6 +206,8 @@ def closes_after_big(server: Server) -> None:
         client.send(sent)
         server.settle(partial(server.has_sent, client))
         server.come_to_rest()
+        if not server.has_read(client):  # the kernel itself resets a connection that is closed with bytes unread
+            break
         client.open_window()
         server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")
         ends(server, client, "what is to come after the last byte of this answer?")
@@ -283,11 +285,14 @@ def pipelined(server: Server) -> None:
     server.leave()
     behind_another_method(server)
     before_what_is_no_http(server)
-    server.did("sent 100 requests of 3,000 bytes at once: more than 64 KiB, though each is short")
+    server.did("sent 100 requests of 700 bytes at once: more than 64 KiB, though each is short")
     client = server.client()
-    client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 2940,)) * 100)
+    client.send(request("/page1.txt", headers=("X-Padding: " + "x" * 640,)) * 100)
     for _ in range(100):
         asked(server, client, "/page1.txt", questions.MANY_HEADS)
+    server.leave()
+    if "long_head" not in server.verdicts.lost:
+        a_queue_behind_a_half(server)
 
 
 def behind_another_method(server: Server) -> None:
@@ -299,11 +304,28 @@ def behind_another_method(server: Server) -> None:
     server.leave()
 
 
+def a_queue_behind_a_half(server: Server) -> None:
+    """One recv() makes it more than 64 KiB, all of them whole heads."""
+    head = request("/page1.txt", headers=("X-Padding: " + "x" * 7800,))
+    stream = head * (1 + (60 << 10) // len(head))
+    server.did(
+        f"sent most of a request of {len(head):,} bytes; then the rest, and {len(stream) // len(head)} more of them"
+    )
+    client = server.client()
+    client.send(head[:-100])
+    server.settle(partial(server.has_read, client))
+    with server.stopped():
+        client.send(head[-100:] + stream)
+    for _ in range(1 + len(stream) // len(head)):
+        asked(server, client, "/page1.txt", questions.MANY_HEADS)
+    server.leave()
+
+
 def before_what_is_no_http(server: Server) -> None:
     server.did("sent two requests and, behind them, what is no HTTP, all at once")
     client = server.client()
-    client.send(request("/page1.txt") + request("/large.bin") + b"HELLO\r\n\r\n")
-    for target in ("/page1.txt", "/large.bin"):
+    client.send(request("/page1.txt") + request("/page2.txt") + b"HELLO\r\n\r\n")
+    for target in ("/page1.txt", "/page2.txt"):
         asked(server, client, target, questions.BUFFER)
     server.leave()
 
