@@ -172,7 +172,7 @@ def plans(server: "Server", fault: Fault) -> Iterator[Plan]:
         if some:
             yield from forms(fault, Plan(deed, some))
     gone = [(bool(other.replies), each) for other in reversed(server.departed) if (each := Deed.of(other))]
-    if not fault.own:
+    if not fault.own or not (fault.client.received or fault.client.ended):  # it waits: perhaps for one who has left
         unheard = dict.fromkeys(each for served, each in gone[:MOST_OTHERS] if not served)
         served = dict.fromkeys(replace(each, leaves="") for served, each in gone[:MOST_OTHERS] if served)
         for each in list(unheard)[:2]:
@@ -289,7 +289,8 @@ def written(server: "Server", plan: Plan, client: Client | None, body: bool = Fa
     if not all(parts) or not last:
         return ""
     whole = "; ".join([*parts, last])
-    return f"({whole})" if plan.others else whole
+    space = " " if whole.startswith("(") else ""  # else it would begin as arithmetic does
+    return f"({space}{whole})" if plan.others else whole
 
 
 def held_against(server: "Server", deed: Deed, client: Client) -> str:
