@@ -319,11 +319,12 @@ def contents(server: Server) -> None:
 
 def usual_names(server: Server) -> None:
     """What is mostly not there, and what servers like to answer by themselves: now it is a file as any other."""
+    server.begin_story()
     with server.root.for_now(*USUAL):
         for target in USUAL:
             server.root.add(target, f"{target} of the site\n".encode())
             server.did(f"asked for {target}, which is a file of the site", again=True)
-            server.serves(server.ask(target), target, look_at=questions.CONTENT)
+            server.serves(server.ask(target), target, look_at=questions.BY_NAME)
             server.leave()
 
 
@@ -333,7 +334,7 @@ def programs(server: Server) -> None:
         server.root.add(target, PROGRAM)
         os.chmod(server.root.place_of(target), 0o755)
         server.did(f"asked for {target}, a program that may be executed", again=True)
-        server.serves(server.ask(target), target, look_at=questions.CONTENT)
+        server.serves(server.ask(target), target, look_at=questions.AS_IT_IS)
         server.leave()
 
 
@@ -344,7 +345,7 @@ def sources(server: Server) -> None:
         server.did(
             f"asked for {target} as browsers do: it holds marks and comments that other programs read", again=True
         )
-        server.serves(server.ask(target, headers=BROWSER), target, look_at=questions.CONTENT)
+        server.serves(server.ask(target, headers=BROWSER), target, look_at=questions.AS_IT_IS)
         server.leave()
 
 

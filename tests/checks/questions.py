@@ -185,6 +185,8 @@ CONTENT = {
     "is another": "are the bytes sent as they are in the file?",
 }
 
+AS_IT_IS = "what does your code make of this file, by its name or by what is in it, but a row of bytes?"
+BY_NAME = "for which names does your code have an answer of its own, and is the file looked for before that?"
 PACKED = "which file was asked for, and what has its packing to do with it?"
 
 GENERATED = {
