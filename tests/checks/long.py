@@ -127,6 +127,15 @@ LAST = (
     (CLOSE[0], "DELETE", "/page1.txt", 1),
 )
 
+#: Where the words `keep-alive` ask for nothing: a target, and a header line.
+NO_WISH_TO_STAY = (
+    ("/page2.txt?keep-alive", "Accept: */*"),
+    ("/page2.txt?Connection:%20keep-alive", "Accept: */*"),
+    ("/keep-alive.txt", "Accept: */*"),
+    ("/page2.txt", "X-Note: Connection: keep-alive"),
+    ("/page2.txt", "Referer: http://kata.test/Keep-Alive"),
+)
+
 
 def closes_when_asked(server: Server) -> None:
     for number, (line, method, target, before) in enumerate(LAST):
@@ -143,6 +152,9 @@ def closes_when_asked(server: Server) -> None:
         server.did(f"asked for /page2.txt with {others} header lines, and `{CLOSE[0]}` behind them", again=True)
         fillers = (f"X-{number}: {number}" for number in range(others))
         is_last(server, server.ask("/page2.txt", headers=(*fillers, CLOSE[0])), questions.CLOSES)
+    for target, line in (*NO_WISH_TO_STAY, ("/page2.txt", "Keep-Alive: 300"), ("/page2.txt", "Keep-Alive: timeout=9")):
+        server.did(f"asked for {target} with `{line}` and `{CLOSE[0]}`", again=True)
+        is_last(server, server.ask(target, headers=(line, CLOSE[0])), questions.CLOSES)
     closes_though_cut(server)
     closes_in_a_queue(server)
 
@@ -248,6 +260,9 @@ def http10(server: Server) -> None:
         server.did(f"sent an HTTP/1.0 request for {target}", again=True)
         client = server.ask(target, version="1.0")
         is_last(server, client, TEN)
+    for target, line in NO_WISH_TO_STAY:
+        server.did(f"sent an HTTP/1.0 request for {target} with `{line}`", again=True)
+        is_last(server, server.ask(target, version="1.0", headers=(line,)), TEN)
     server.did("sent an HTTP/1.0 request on a connection after one of HTTP/1.1", again=True)
     client = server.ask("/page1.txt")
     asked(server, client, "/page1.txt")
