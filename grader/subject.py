@@ -3,6 +3,7 @@
 import re
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from grader.questions import Questions
 from grader.reply import NONE, Reply, counted, difference
 from grader.rounds import AFTER_THE_FIRST
 from grader.story import Cast
+from grader.timers import RECEIVE
 from grader.verdicts import Verdicts
 from grader.waiting import Outcome
 
@@ -461,13 +463,28 @@ class Server(Facts):
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """What clients do meanwhile, the server finds done all at once: its main process is stopped, SIGSTOP."""
+        """What clients do meanwhile, the server finds done all at once: its main process is stopped, SIGSTOP; but not
+        if that would cut short a call of its."""
+        if self.waits_for_more():
+            yield
+            return
         self.launch.signal(signal.SIGSTOP)
         try:
             self.until(lambda: all(task.state in "TZX" for task in self.launch.proc.tasks(self.main)))
             yield
         finally:
             self.launch.signal(signal.SIGCONT)
+
+    def waits_for_more(self) -> bool:
+        """Whether a thread has the kernel wait for more of a client than there is: a signal ends that, recv(2)
+        MSG_WAITALL, socket(7) SO_RCVLOWAT."""
+        unread = {f"socket:[{row.inode}]" for row in self.rows().values() if row and row.inode and row.unread}
+        for task in self.tasks():
+            if task.state == "S" and task.call in RECEIVE:
+                all_of_it = task.call == "recvfrom" and task.args[3] & socket.MSG_WAITALL
+                if all_of_it or self.launch.proc.descriptors(task.pid).get(task.descriptor) in unread:
+                    return True
+        return False
 
     def asleep_for_good(self, patience: float = 0.5) -> bool:
         """Whether the kernel proves, in so many seconds, that the server sleeps until a client does something."""

@@ -424,6 +424,23 @@ def test_dead_and_spare_sockets(start):
     until(lambda: server.client_descriptors() == 2, "the second")
 
 
+# What SIGSTOP would cut short
+
+
+@pytest.mark.parametrize("path, waits", ((RIGHT / "03_multithread" / "spliced_and_peeked.py", True), (None, False)))
+def test_who_waits_for_more_is_not_stopped(start, path, waits):
+    """A peek that waits for more than there is returns what there is on a signal; other calls are begun again."""
+    server = start(path or solution("03_multithread"))
+    client = server.client()
+    client.send(request("/page1.txt")[:20])
+    server.settle(lambda: len(server.tasks()) > 1)
+    server.come_to_rest()
+    assert server.waits_for_more() == waits
+    with server.stopped():
+        client.send(request("/page1.txt")[20:])
+    server.serves(client, "/page1.txt")
+
+
 # Greenlets
 
 
