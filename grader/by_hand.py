@@ -314,7 +314,7 @@ def asked_by_curl(server: "Server", deed: Deed, client: Client | None) -> str:
     reply: Reply | None = client.replies[-1] if client and client.replies else None
     unfit = b"\0" in server.root.files.get(deed.target, b"")  # for a terminal
     if place and client and (reply.status == 200 if reply else client.received or unfit):
-        short = reply and counted(reply, server.root.files[deed.target])
+        short = reply and counted(reply, server.root.files.get(deed.target, b""))
         head = ("-D", "/dev/stderr") if short else ()  # it says there how much it sends
         return f"{bash.curl(deed.target, '-sS', *head)} | cmp - {bash.named(place)}"
     if client and client.received > bash.MUCH:
