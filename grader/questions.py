@@ -114,7 +114,7 @@ COMMON = {
     "the head has promised": COUNTED,
     "only the first": "where are the other bytes: never read from the file, or never taken by send()?",
     "got the": "whose answer is this, and how did it come to this client?",
-    "is another": "whose bytes are these, and where does each client's own stand?",
+    "is another": "which file, or whose answer, are these bytes from?",
     "was answered 404": "which line of your code says 404 here, and which path, byte for byte, had it looked for?",
     "was answered": "which line of your code decides over this status?",
 }
