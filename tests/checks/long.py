@@ -337,10 +337,12 @@ def a_queue_behind_a_half(server: Server) -> None:
 
 
 def before_what_is_no_http(server: Server) -> None:
+    """Who closes with some of it unread resets the connection, and that may cut what is on its way: not judged."""
     server.did("sent two requests and, behind them, what is no HTTP, all at once")
     client = server.client()
     client.send(request("/page1.txt") + request("/page2.txt") + b"HELLO\r\n\r\n")
-    for target in ("/page1.txt", "/page2.txt"):
+    server.until(lambda: client.ended or len(client.replies) > 2)
+    for target in ("/page1.txt", "/page2.txt") if client.ended != "reset" else ():
         asked(server, client, target, questions.BUFFER)
     server.leave()
 
