@@ -99,7 +99,8 @@ class Leavers:
         least = Counter[str]()
         for number in range(3):
             # The first time is for what is opened when it is first needed, and for as many as a pool may need.
-            self.round(list(these) if number == 0 and self.at_once == 1 else crowd)
+            # Then those come last who came first: of some servers only the last one's socket stays open.
+            self.round(list(these) if number == 0 and self.at_once == 1 else crowd[:: -1 if number == 1 else 1])
             goal = {kind: least[kind] for kind in self.kinds if number and kind != SOCKETS}
             now = count_at_rest(self.server, goal | dict.fromkeys({SOCKETS} & {*self.kinds}, 0))
             if SOCKETS in self.kinds and now[SOCKETS]:

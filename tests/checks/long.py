@@ -209,19 +209,23 @@ def closes_with_one_left(server: Server, two: bytes) -> None:
 
 
 def closes_after_big(server: Server) -> None:
-    head, big = request("/big.bin", headers=("Connection: close",)), server.root.big
-    for sent, more in ((head, ""), (head + request("/page1.txt"), ", and for another right behind it")):
-        what = f"asked for a file of several MiB with `Connection: close`{more}; read nothing for a while, then all"
-        server.did(what, again=bool(more))
+    """The last time there is room for all of it in the kernel, and the server closes before the client reads."""
+    some = server.root.sized(1 << 20)
+    behind = request("/page1.txt")
+    for target, more in (("/big.bin", b""), ("/big.bin", behind), (some, behind)):
+        data = server.root.big if target == "/big.bin" else server.root.files[target]
+        what = f"asked for a file of {len(data)} bytes with `Connection: close`"
+        what += ", and for another right behind it" * bool(more)
+        server.did(f"{what}; read nothing for a while, then all", again=bool(more))
         client = server.client(window=clients.TINY)
         client.stop_reading()
-        client.send(sent)
+        client.send(request(target, headers=("Connection: close",)) + more)
         server.settle(partial(server.has_sent, client))
         server.come_to_rest()
-        if not server.has_read(client):  # the kernel itself resets a connection that is closed with bytes unread
-            break
+        if more and target == "/big.bin" and ((row := server.row(client)) is None or row.unread):
+            return  # the kernel itself resets a connection that is closed with bytes unread
         client.open_window()
-        server.serves(client, "/big.bin", big, look_at="what is still to be sent when the connection is closed?")
+        server.serves(client, target, data, look_at="what is still to be sent when the connection is closed?")
         ends(server, client, "what is to come after the last byte of this answer?")
         server.leave()
 
