@@ -153,6 +153,8 @@ class Facts:
 
         One to the port asked for that somebody else has made is not, be it the server itself.
         """
+        if self.is_at_work_with_epoll(pid):  # it may close it now, and would hear of it still while there is a copy
+            return True
         port = self.launch.listener.address[1] if self.launch.listener else 0
         try:
             its_port, peer = self.launch.proc.ends(pid, number)
@@ -165,6 +167,12 @@ class Facts:
         if not here:
             self.elsewhere.add(inode)
         return here
+
+    def is_at_work_with_epoll(self, pid: int) -> bool:
+        """A connection that is closed while somebody else has a copy of it stays in an epoll, epoll(7)."""
+        proc = self.launch.proc
+        has_one = "anon_inode:[eventpoll]" in proc.descriptors(pid).values()
+        return has_one and any(task.state != "S" for task in proc.tasks(pid))
 
     def note_what_it_has(self) -> None:
         """It listens, and nobody has come yet. Once for a server: a second thread may leave less than the first."""
