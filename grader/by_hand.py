@@ -56,13 +56,10 @@ PLACES = (
     ("nothing left", "ls -l /proc/P/fd"),
     ("pipes", "ls -l /proc/P/fd"),
     ("files", "ls -l /proc/P/fd"),
-    ("sleeps in epoll", "cat /proc/P/task/*/wchan; top -b -n 1 -p P"),
     ("thread", "ls /proc/P/task"),
     ("epoll", "cat /proc/P/task/*/wchan"),
     ("asleep", "cat /proc/P/task/*/wchan"),
 )
-
-
 #: Words of what was expected that nobody sees unless the clients are there, or unless one has come and left.
 OF_THOSE_WHO_STAY = ("sleeps in epoll", "use of CPU", "epoll descriptor", "O_NONBLOCK")
 OF_WHO_HAS_LEFT = ("has left", "nothing left", "have left")
@@ -379,19 +376,20 @@ def where_to_look(server: "Server", expected: str, saw: str) -> str:
     if not shell:
         return ""
     look, _, remark = shell.partition("  # ")
+    first, stay = "", any(words in expected for words in OF_THOSE_WHO_STAY)
     if any(words in expected for words in OF_WHO_HAS_LEFT):
-        first = came_and_left(server, f"{expected} {saw}")
+        first, stay = came_and_left(server, f"{expected} {saw}"), False
         if not first and expected.startswith("as many "):
             first = before_a_count(server, lambda other: other.descriptors())
-        look = f"{first}; sleep 1; {look}" if first else look
     elif "zombies" in expected:
-        first = before_a_count(server, lambda other: len(other.zombies()))
-        look = f"{first}; sleep 1; {look}" if first else look
-    elif any(words in expected for words in OF_THOSE_WHO_STAY) and server.known:
+        first, stay = before_a_count(server, lambda other: len(other.zombies())), False
+    elif stay and server.known:
         first = those_who_stay(server)
         if not first and "sleeps" in expected:  # without them it does
             return ""
-        look = f"({first}; sleep 1; {look})" if first else look
+    if first:
+        look = f"{first}; sleep 1; {look}"
+        look = f"({look})" if stay else look  # they stay as long as the shell
     shell = f"{look}  # {remark}" if remark else look
     return re.sub(r"\bP\b", f"$(pgrep -of 'python.*{server.grading.step}/server.py')", shell)
 

@@ -171,7 +171,7 @@ class Facts:
     def is_at_work_with_epoll(self, pid: int) -> bool:
         """A connection that is closed while somebody else has a copy of it stays in an epoll, epoll(7)."""
         proc = self.launch.proc
-        has_one = "anon_inode:[eventpoll]" in proc.descriptors(pid).values()
+        has_one = holdings.EPOLL in proc.descriptors(pid).values()
         return has_one and any(task.state != "S" for task in proc.tasks(pid))
 
     def note_what_it_has(self) -> None:

@@ -24,9 +24,10 @@ BYTES = "which values in that line are bytes, which are str, and where does each
 RAISED = "what had the clients done just before this error, and what should your code do then?"
 #: Words of the error that was raised -> what is asked then: of a slip in the code clients need not have done anything.
 ERRORS = {
-    "closed file": "who has closed what this line uses, and who still has it in hand?",
-    "Bad file descriptor": "who has closed what this line uses, and who still has it in hand?",
-    "negative integer": "who has closed what this line uses, and who still has it in hand?",
+    **dict.fromkeys(
+        ("closed file", "Bad file descriptor", "negative integer"),
+        "who has closed what this line uses, and who still has it in hand?",
+    ),
     "non-blocking sockets": "which sockets does this call refuse, and which other call does the same for yours?",
     "BlockingIOError": "which call could not be done at once and would not wait, and who catches what it raises?",
     "changed size during iteration": "what changes while the loop goes over it, and who changes it?",
@@ -37,18 +38,16 @@ ERRORS = {
     "IndexError": "how many are there at that line, and may there be fewer than it counts on?",
     "embedded null": "which byte can no name of a file hold, and who may send it all the same?",
     "Unicode": "whose bytes are these, and do they have to be text?",
-    "annot mix str": BYTES,
-    "bytes-like": BYTES,
-    "not bytes": BYTES,
-    "to bytes": BYTES,
-    '"bytes"': BYTES,
-    "strings and bytes": BYTES,
+    **dict.fromkeys(
+        ("annot mix str", "bytes-like", "not bytes", "to bytes", '"bytes"', "strings and bytes"),
+        BYTES,
+    ),
     "ChildProcessError": "what does wait(2) say when no child is left to wait for, and where does that come out?",
     "KeyError": "which key is this, who is to put it there, and who takes it out?",
-    "AttributeError": "what is it that this line has got, and which line made it?",
-    "TypeError": "what is it that this line has got, and which line made it?",
-    "NameError": "where does this name get its value, and has that line run by then?",
-    "UnboundLocalError": "where does this name get its value, and has that line run by then?",
+    **dict.fromkeys(("AttributeError", "TypeError"), "what is it that this line has got, and which line made it?"),
+    **dict.fromkeys(
+        ("NameError", "UnboundLocalError"), "where does this name get its value, and has that line run by then?"
+    ),
 }
 ERROR = re.compile(r"printed a traceback: (.*)")
 SILENT_ENDS = "not one byte came, then"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from grader.holdings import EPOLL
 from grader.subject import Server
 
 #: A client's connection, held by any process.
@@ -29,7 +30,7 @@ def census(server: Server) -> Counter[str]:
         count["threads"] += len(proc.numbers(pid, "task")) - 1
         for number, target in proc.descriptors(pid).items():
             count[kind_of(server, target)] += 1
-            if target == "anon_inode:[eventpoll]":
+            if target == EPOLL:
                 count[WATCHED] += len(proc.watched(pid, number))
     count[SOCKETS] = server.client_descriptors()
     count["other sockets"] -= count[SOCKETS]

@@ -147,11 +147,7 @@ def stuck_readers(server: Server, count: int, target: str = "", kinds: tuple[Opt
 
 def all_in_the_kernel(server: Server) -> Client:
     """A client that asks for less than the kernel takes at once, and for more than its window, and reads none of it."""
-    target = server.root.sized(1 << 20)
-    client = server.client(window=TINY)
-    client.stop_reading()
-    client.send(request(target))
-    server.settle(lambda: server.has_sent(client))
+    client = stops_reading(server, request(server.root.sized(1 << 20)))
     server.come_to_rest()
     return client
 
@@ -162,7 +158,7 @@ def readers_delay_nobody(server: Server, count: int = 8) -> None:
     readers = stuck_readers(server, count - 1 - len(others), kinds=LAST_AND_OTHERS)
     readers += [stuck_readers(server, 1, target)[0] for target in others]
     with server.root.vast() as (vast, _, _):
-        readers.append(stops_reading(server, vast))
+        readers.append(stops_reading(server, request(vast)))
         others_beside(server)
         many_files(server)
         server.did("then the one of 65 MiB left, and the others read on, the last first")
@@ -187,11 +183,12 @@ def many_files(server: Server, count: int = 66) -> None:
     server.leave(*crowd)
 
 
-def stops_reading(server: Server, target: str) -> Client:
+def stops_reading(server: Server, sent: bytes) -> Client:
+    """A client that sends this and reads nothing: the server has begun to answer."""
     client = server.client(window=TINY)
     client.stop_reading()
-    client.send(request(target))
-    server.settle(lambda: server.has_sent(client))
+    client.send(sent)
+    server.settle(partial(server.has_sent, client))
     return client
 
 

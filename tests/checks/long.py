@@ -217,10 +217,7 @@ def closes_after_big(server: Server) -> None:
         what = f"asked for a file of {len(data)} bytes with `Connection: close`"
         what += ", and for another right behind it" * bool(more)
         server.did(f"{what}; read nothing for a while, then all", again=bool(more))
-        client = server.client(window=clients.TINY)
-        client.stop_reading()
-        client.send(request(target, headers=("Connection: close",)) + more)
-        server.settle(partial(server.has_sent, client))
+        client = clients.stops_reading(server, request(target, headers=("Connection: close",)) + more)
         server.come_to_rest()
         if more and target == "/big.bin" and ((row := server.row(client)) is None or row.unread):
             return  # the kernel itself resets a connection that is closed with bytes unread
@@ -326,16 +323,14 @@ def behind_another_method(server: Server) -> None:
 def a_queue_behind_a_half(server: Server) -> None:
     """One recv() makes it more than 64 KiB, all of them whole heads."""
     head = request("/page1.txt", headers=("X-Padding: " + "x" * 7800,))
-    stream = head * (1 + (60 << 10) // len(head))
-    server.did(
-        f"sent most of a request of {len(head):,} bytes; then the rest, and {len(stream) // len(head)} more of them"
-    )
+    more = 1 + (60 << 10) // len(head)
+    server.did(f"sent most of a request of {len(head):,} bytes; then the rest, and {more} more of them")
     client = server.client()
     client.send(head[:-100])
     server.settle(partial(server.has_read, client))
     with server.stopped():
-        client.send(head[-100:] + stream)
-    for _ in range(1 + len(stream) // len(head)):
+        client.send(head[-100:] + head * more)
+    for _ in range(1 + more):
         asked(server, client, "/page1.txt", questions.MANY_HEADS)
     server.leave()
 

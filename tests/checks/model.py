@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from grader import evidence
 from grader.client import Client, request
+from grader.holdings import EPOLL
 from grader.kernel import Proc, Task
 from grader.subject import Server
 from grader.timers import FOREVER, TIMEOUTS, timeout_of
@@ -444,7 +445,7 @@ def asks_in_turn(server: Server, samples: int = 150) -> None:
 
 def not_in_turn(server: Server) -> None:
     """Fail if the kernel shows that it leaves the asking to select, poll or epoll."""
-    if "anon_inode:[eventpoll]" in server.launch.proc.descriptors(server.main).values():
+    if EPOLL in server.launch.proc.descriptors(server.main).values():
         server.fail("no epoll descriptor", "an epoll descriptor is open", look_at=questions.IN_TURN, costs="in_turn")
     for task in server.tasks():
         if long_nap(server, task):
@@ -459,7 +460,7 @@ def watched(server: Server) -> dict[int, int]:
     proc = server.launch.proc
     found: dict[int, int] = {}
     for descriptor, target in proc.descriptors(server.main).items():
-        if target == "anon_inode:[eventpoll]":
+        if target == EPOLL:
             found |= proc.watched(server.main, descriptor)
     return found
 

@@ -131,7 +131,8 @@ def patience(grading: Grading, count: int = 0, *, alone: bool = False) -> None:
             if part is parts[-1]:
                 activity(server)
                 heirs(server, alone=alone)
-                crowd(server, count)
+                if count:
+                    crowd(server, count)
 
 
 def heirs(server: Server, *, alone: bool) -> None:

@@ -3,7 +3,7 @@
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from grader.client import Client, request
@@ -256,7 +256,7 @@ def thousand(
 
     Those whom this server has had before count too. leaves: the lines that what is left of them costs.
     """
-    look_at, began, crowd = questions.THOUSAND, time.monotonic(), None
+    began, crowd = time.monotonic(), None
     vanish = () if server.verdicts.lost & {"vanishing", "reset_in_answer"} else VANISH
     each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
     first = min(server.had, count // 2)
@@ -272,25 +272,34 @@ def thousand(
             server.did(
                 f"{count} clients came, {each} at a time: number {number + 1} to {number + each} now", again=True
             )
-            some = [(server.client(wait=False), target) for target in targets]
-            for client, target in some:
-                client.send(request(target))
-            for data, leave in vanish:
-                client = server.client(wait=False)
-                client.send(data)
-                leave(client)
-            for client, target in some:
-                if target == UNPOPULAR:
-                    server.answers(client, (404,), "there is no such file", look_at)
-                else:
-                    server.serves(client, target, look_at=look_at)
-                server.leave(client)  # some wait for that, before they go on to the next
+            a_few(server, targets, vanish)
             server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
         changed_since(server)
     if crowd:
         crowd.leaves_nothing(ways.SERVED[0], at_once)
     if server.long:
         thousand_requests(server, count)
+
+
+def a_few(
+    server: Server,
+    targets: tuple[str, ...],
+    vanish: tuple[tuple[bytes, Callable[[Client], None]], ...],
+) -> None:
+    """Side by side: those who are served, but for one who asks in vain, and those who vanish."""
+    some = [(server.client(wait=False), target) for target in targets]
+    for client, target in some:
+        client.send(request(target))
+    for data, leave in vanish:
+        client = server.client(wait=False)
+        client.send(data)
+        leave(client)
+    for client, target in some:
+        if target == UNPOPULAR:
+            server.answers(client, (404,), "there is no such file", questions.THOUSAND)
+        else:
+            server.serves(client, target, look_at=questions.THOUSAND)
+        server.leave(client)  # some wait for that, before they go on to the next
 
 
 def changed_since(server: Server) -> None:
