@@ -65,6 +65,7 @@ APART = {
 
 NEXT_ALIVE = "what does the server still do for the client before, who has left?"
 THOUSAND = "what grows by one with each client, and how large may it become?"
+BESIDE_MANY = "in what is it counted how long a client has been silent: in seconds, or in rounds and in other clients?"
 OUTPUT = "what does print() raise when nobody reads, and where in your code would it be raised?"
 NONE_TO_BE_HAD = "what is raised when there can be no more processes or threads, and who catches it?"
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from grader import evidence
 from grader.client import Client, request
 from grader.grading import Grading
 from grader.reply import excerpt
@@ -13,6 +14,7 @@ from grader.subject import Server
 from tests.checks import leaving, questions, ways
 
 LONG_ENOUGH = 60  # seconds: who takes more than that for a thousand clients is not asked for all of them
+PATIENT = 50  # seconds: who has been silent for less than that may not have been given up, however busy others were
 HOST = b"Host: kata.test\r\n"
 PAGE = b"GET /page1.txt HTTP/1.1\r\n"
 #: The first bytes of a TLS connection, RFC 8446, section 4.1.2: a record, and in it a ClientHello.
@@ -241,6 +243,7 @@ VANISH = (
 WARM = 60
 
 
+WAITS_FOR = request("/page3.txt")
 #: What each few of the thousand ask for, and what they ask for in vain.
 POPULAR, UNPOPULAR = "/popular.txt", "/unpopular.txt"
 
@@ -260,6 +263,7 @@ def thousand(
     vanish = () if server.verdicts.lost & {"vanishing", "reset_in_answer"} else VANISH
     each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
     first = min(server.had, count // 2)
+    waiting = None if alone or "stalled" in server.verdicts.lost else one_who_waits(server)
     targets = (POPULAR, *(f"/page{place}.txt" for place in range(1, served - 1)), UNPOPULAR)
     with server.root.for_now(POPULAR, UNPOPULAR):
         server.root.add(POPULAR, b"as everybody knows it\n")
@@ -274,11 +278,43 @@ def thousand(
             )
             a_few(server, targets, vanish)
             server.departed.clear()  # a look at the sockets of all that have left would cost more than they do
+        if waiting and time.monotonic() - began < PATIENT:
+            still_served(server, waiting)
         changed_since(server)
     if crowd:
         crowd.leaves_nothing(ways.SERVED[0], at_once)
     if server.long:
         thousand_requests(server, count)
+
+
+def one_who_waits(server: Server) -> Client:
+    """With half a request, which is the second one where connections are long."""
+    server.did("a client sent part of a request, and stalled")
+    client = server.client()
+    if server.long:
+        client.send(request("/page2.txt"))
+        server.serves(client, "/page2.txt", look_at=questions.THOUSAND)
+    client.send(WAITS_FOR[:20])
+    server.settle(partial(server.has_read, client))
+    return client
+
+
+def still_served(server: Server, client: Client) -> None:
+    server.come_to_rest()
+    if client.over():
+        expected = f"{client.name}, silent for less than a minute, is not given up, however many come"
+        server.fail(
+            expected,
+            evidence.state_of(client, server.launch),
+            clients=[client],
+            look_at=questions.BESIDE_MANY,
+            costs="patience",
+        )
+    else:
+        server.did(f"then {client.name}, who had been silent all the while, ended its request")
+        client.send(WAITS_FOR[20:])
+        server.serves(client, "/page3.txt", look_at=questions.BESIDE_MANY)
+    server.leave(client)
 
 
 def a_few(
