@@ -5,8 +5,8 @@
     python tests/project/made_up_class.py prove [--count 60] [--steps 01] [--walls auto]
 
 `measure` grades classes of these sizes, with one job and with as many as there are processors, and says submissions a
-minute, how the cost of one changes with the size, and how well jobs share the machine: ratios of one run. It wants a
-machine that does nothing else.
+minute, how the cost of one changes with the size, and how well jobs share the machine: ratios of one run. The larger
+classes are the smallest several times over, so that only their size differs. It wants a machine that does nothing else.
 
 `prove` grades one class undisturbed; killed five times (SIGKILL) at moments that nobody has chosen; in four parts that
 are merged; and by two workers of Dask's, of which one is killed: the books are compared byte by byte, and what is left
@@ -105,11 +105,13 @@ def hand_in(folder: Path, kind: str, steps: list[str], choice: random.Random) ->
         shutil.rmtree(folder)
 
 
-def make(folder: Path, count: int, steps: list[str], seed: int) -> None:
-    """The same class for the same numbers; a larger one begins with the smaller."""
+def make(folder: Path, count: int, steps: list[str], seed: int, again: int = 0) -> None:
+    """The same class for the same numbers; a larger one begins with the smaller. again: so many hand in what they do,
+    and so do all others after them, in turn.
+    """
     folder.mkdir(parents=True)
     for number in range(count):
-        choice = random.Random(f"{seed} {number}")
+        choice = random.Random(f"{seed} {number % again if again else number}")
         (kind,) = choice.choices(list(KINDS), list(KINDS.values()))
         hand_in(folder / f"{choice.choice(NAMES)}_{number:05}_{kind}", kind, steps, choice)
 
@@ -133,7 +135,7 @@ def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="class-") as scratch:
         counts = sorted(map(int, options.counts.split(",")))
         for count in counts:
-            make(Path(scratch, f"class-{count}"), count, steps_of(options), options.seed)
+            make(Path(scratch, f"class-{count}"), count, steps_of(options), options.seed, again=counts[0])
             for jobs in (1, many) if count == counts[0] else (many,):
                 took = grade(Path(scratch, f"class-{count}"), Path(scratch, f"out-{count}-{jobs}"), options, jobs)
                 each[count, jobs] = took / count
