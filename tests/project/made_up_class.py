@@ -8,9 +8,9 @@
 minute, how the cost of one changes with the size, and how well jobs share the machine: ratios of one run. The larger
 classes are the smallest several times over, so that only their size differs. It wants a machine that does nothing else.
 
-`prove` grades one class undisturbed; killed five times (SIGKILL) at moments that nobody has chosen; in four parts that
-are merged; and by two workers of Dask's, of which one is killed: the books are compared byte by byte, and what is left
-on the machine with what was there. Exit status 1 if anything differs.
+`prove` grades one class undisturbed; killed five times (SIGKILL) on its way, at moments that nobody has chosen; in four
+parts that are merged; and by two workers of Dask's, of which one is killed: the books are compared byte by byte, and
+what is left on the machine with what was there. Exit status 1 if anything differs.
 """
 
 import argparse
@@ -154,20 +154,21 @@ def batch(folder: Path, out: Path, options: argparse.Namespace, *more: str) -> l
     return command + (["--grader", options.grader] if options.grader else [])
 
 
-def killed(folder: Path, out: Path, options: argparse.Namespace, longest: float) -> str:
-    """Killed five times within so many seconds each, then left to end."""
+def killed(folder: Path, out: Path, options: argparse.Namespace) -> str:
+    """Killed five times, each time some moments after it has graded another few, then left to end."""
     command = batch(folder, out, options, "--jobs", str(options.jobs))
-    graded = []
-    for _ in range(5):
+    graded = [0]
+    for left in range(6, 1, -1):
+        aim = graded[-1] + random.randint(1, max(1, (options.count - graded[-1]) // left))
         process = subprocess.Popen(command, cwd=corpus.REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(random.uniform(1, longest))
-        except subprocess.TimeoutExpired:
-            process.kill()
+        while process.poll() is None and len(list(out.glob("*/entry.json"))) < aim:
+            time.sleep(0.2)
+        time.sleep(random.uniform(0, 3))
+        process.kill()
         process.wait()
         graded.append(len(list(out.glob("*/entry.json"))))
     subprocess.run(command, cwd=corpus.REPOSITORY, capture_output=True)
-    return f"killed when {', '.join(map(str, graded))} were graded"
+    return f"killed when {', '.join(map(str, graded[1:]))} were graded"
 
 
 def in_parts(folder: Path, out: Path, options: argparse.Namespace) -> str:
@@ -223,7 +224,7 @@ def prove(options: argparse.Namespace) -> int:
         )
         print("\n".join(rows if options.count <= 60 else rows[:20]), flush=True)
         ways: dict[str, Callable[[Path, Path, argparse.Namespace], str]] = {
-            "killed": lambda *given: killed(*given, longest=took / 5),
+            "killed": killed,
             "parts": in_parts,
             "dask": by_dask,
         }
