@@ -4,7 +4,7 @@ from functools import partial
 
 import requests
 
-from grader import contract, judge
+from grader import contract, evidence, judge
 from grader.client import Client, request
 from grader.docroot import beyond_buffers
 from grader.questions import Questions
@@ -471,8 +471,17 @@ def idle_crowd(server: Server, count: int) -> None:
     server.did("then a new one came, and then old ones asked again: the last, the first, one of the middle")
     server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.ALONE)
     for client in (crowd[-1], crowd[0], crowd[count // 2]):
+        if closed_too_soon(client):
+            saw = evidence.state_of(client, server.launch)
+            server.fail(f"the connection of {client.name} open", saw, clients=[client], costs="idle_crowd")
         if server.check(client) and not may_have_been_closed(client):
             still_open(server, client)
+
+
+def closed_too_soon(client: Client) -> bool:
+    stated = stated_timeout(client)
+    limit = contract.MINUTE if stated is None else min(contract.MINUTE, stated - 0.5)
+    return client.ended == "end of stream" and len(client.replies) <= client.asked and client.idle_time() < limit
 
 
 def may_have_been_closed(client: Client) -> bool:
