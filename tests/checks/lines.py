@@ -174,7 +174,7 @@ LINES = {
         "A silent client is not given up before 60 seconds.",
         patience.patience,
         starts=True,
-        also=(patience.minutes,),
+        also=(patience.minutes, survival.while_one_is_silent),
     ),
     "command_line": Line(
         "`--host`, `--port` and `--root` are obeyed, and have their defaults.",

@@ -287,6 +287,13 @@ def thousand(
         thousand_requests(server, count)
 
 
+def while_one_is_silent(grading: Grading, *, alone: bool = False) -> None:
+    """The same for a server of its own."""
+    if not alone:
+        with grading.started() as server:
+            thousand(server)
+
+
 def one_who_waits(server: Server) -> Client:
     """With half a request, which is the second one where connections are long."""
     server.did("a client sent part of a request, and stalled")
@@ -300,18 +307,14 @@ def one_who_waits(server: Server) -> Client:
 
 
 def still_served(server: Server, client: Client) -> None:
+    server.did(f"{client.name} had come before them, sent part of a request, and was silent all the while")
     server.come_to_rest()
     if client.over():
-        expected = f"{client.name}, silent for less than a minute, is not given up, however many come"
-        server.fail(
-            expected,
-            evidence.state_of(client, server.launch),
-            clients=[client],
-            look_at=questions.BESIDE_MANY,
-            costs="patience",
-        )
+        expected = f"{client.name} is not given up: it has been silent for less than a minute"
+        saw = evidence.state_of(client, server.launch)
+        server.fail(expected, saw, clients=[client], look_at=questions.BESIDE_MANY, costs="patience")
     else:
-        server.did(f"then {client.name}, who had been silent all the while, ended its request")
+        server.did("then it ended its request")
         client.send(WAITS_FOR[20:])
         server.serves(client, "/page3.txt", look_at=questions.BESIDE_MANY)
     server.leave(client)
