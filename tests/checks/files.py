@@ -4,6 +4,7 @@ import gzip
 import os
 from urllib.parse import quote
 
+from grader import docroot
 from grader.client import Client, request
 from grader.docroot import KINDS, MODES, NO_TEXT
 from grader.questions import Questions
@@ -288,7 +289,7 @@ BROWSER = (
     "Sec-Fetch-Dest: document",
 )
 #: Values of Accept-Encoding: who is asked so may pack or not, or may not.
-ACCEPTED = ("gzip", "gzip, deflate, br, zstd", "br", "zstd", "gzip; q=0")
+ACCEPTED = ("gzip", "gzip, deflate, br, zstd", "br", "zstd", "gzip; q=0", "deflate", "*; q=0")
 HOSTS = ("KATA.Test", "kata.test:7890", "127.0.0.1:80", "[::1]:80", "localhost:", "elsewhere.example")
 AT_ONCE = 4  # lines that go together where there is nothing
 
@@ -360,6 +361,26 @@ def packed(server: Server) -> None:
         server.did(f"asked for {target} with `Accept-Encoding: {value}`", again=True)
         server.reply(server.ask(target, headers=(f"Accept-Encoding: {value}",)), look_at=questions.PACKED)
         server.leave()
+
+
+#: Names of every kind; those of small files are asked for elsewhere.
+SUFFIXES = ("", ".html", ".txt", ".css", ".json", ".svg", ".png", ".gz", ".unheard-of")
+SUFFIXES_OF_LARGE = SUFFIXES[:3]
+
+
+def kinds_of_sizes(server: Server) -> None:
+    """What is done to files of one kind, to see what they are or to pack them, is done to large ones in another way."""
+    text = b"".join(b"one line is as good as another; this is number %d\n" % number for number in range(400))
+    sizes = ((20_001, SUFFIXES), (docroot.LARGE + server.root.odd(), SUFFIXES_OF_LARGE))
+    for size, suffix in ((size, suffix) for size, suffixes in sizes for suffix in suffixes):
+        target = f"/of-{size}{suffix}"
+        server.root.add(target, (text * (size // len(text) + 1))[:size])
+        for headers in ((), ("Accept-Encoding: gzip, deflate",)):
+            server.did(f"asked for {target}{''.join(f' with `{each}`' for each in headers)}", again=True)
+            server.reply(
+                server.ask(target, headers=headers), look_at=questions.PACKED if headers else questions.CONTENT
+            )
+            server.leave()
 
 
 def usual_lines(server: Server) -> None:

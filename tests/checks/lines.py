@@ -102,9 +102,12 @@ LINES = {
         files.programs,
         files.sources,
         files.packed,
+        files.kinds_of_sizes,
         also=REQUESTS,
     ),
-    "large_file": Line("A file of several MiB arrives whole.", files.large, files.even, also=(files.vast,)),
+    "large_file": Line(
+        "A file of several MiB arrives whole.", files.large, files.even, also=(files.vast, files.kinds_of_sizes)
+    ),
     "names": Line("A path is percent-decoded, once, as UTF-8.", files.names, generated.names, also=REQUESTS),
     "queries": Line("A query, from the first `?` as sent, is dropped.", files.queries, also=REQUESTS),
     "folders": Line("A path that ends in `/` means the index.html in that folder.", files.folders, also=REQUESTS),
