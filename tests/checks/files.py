@@ -501,6 +501,31 @@ def fresh(server: Server) -> None:
         large_changed(server)
     replaced_by_links(server)
     pointed_anew(server)
+    if server.long:
+        on_one_connection(server)
+
+
+def on_one_connection(server: Server) -> None:
+    """What a client has been answered before is no answer to the same client now."""
+    client, data = server.client(), server.root.files["/large.bin"]
+    larger = (data, data[::-1]) if "large_file" not in server.verdicts.lost else ()
+    with server.root.for_now("/changing.txt", "/large-changing.bin"):
+        for name, contents in (
+            ("/changing.txt", (b"as it was\n", b"as it is.\n")),
+            ("/large-changing.bin", larger),
+        ):
+            for number, content in enumerate(contents):
+                server.root.add(name, content, replace=number > 0)
+                verb = "replaced" if number else "made, or changed"
+                server.did(f"{name} was {verb}, and asked for on a connection that stays", again=True)
+                client.send(request(name))
+                server.serves(client, name, look_at=questions.FRESH)
+            if contents:
+                server.root.remove(name)
+                server.did(f"{name} was removed, and asked for on the same connection", again=True)
+                client.send(request(name))
+                server.answers(client, (404,), "the file has been removed", questions.FRESH)
+    server.leave()
 
 
 def served_anew(server: Server, name: str, *contents: bytes) -> None:
