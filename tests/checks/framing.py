@@ -4,7 +4,7 @@ from functools import partial
 
 import requests
 
-from grader import judge
+from grader import contract, judge
 from grader.client import Client, request
 from grader.reply import difference, excerpt
 from grader.subject import Server
@@ -103,12 +103,7 @@ def long_head(server: Server) -> None:
         *((f"{count} header lines", many_lines(count)) for count in (90, 130, 1000)),
         ("a header name of 4,000 bytes", request("/page1.txt", headers=(f"X-{'n' * 4000}: yes",))),
     ):
-        server.did(f"sent a head with {what}", again=True)
-        client = server.client()
-        client.send(head)
-        server.reply(client, f"an answer to a head with {what}", questions.LONG_HEAD)
-        server.check(client)
-        server.leave()
+        is_answered(server, what, head)
     head = padded("/page5.txt", 8192)
     for cut in (4096, 4097, 8190) if "pieces" not in server.verdicts.lost else ():
         server.did(f"sent a head of {len(head)} bytes: {cut}, and when these were read the others", again=True)
@@ -118,6 +113,17 @@ def long_head(server: Server) -> None:
         client.send(head[cut:])
         server.serves(client, "/page5.txt", look_at=questions.LONG_HEAD)
         server.leave()
+    size = contract.HEAD - len(request(""))
+    is_answered(server, f"a target of {size:,} bytes", request("/page1.txt?" + "x" * (size - 11)))
+
+
+def is_answered(server: Server, what: str, head: bytes) -> None:
+    server.did(f"sent a head with {what}", again=True)
+    client = server.client()
+    client.send(head)
+    server.reply(client, f"an answer to a head with {what}", questions.LONG_HEAD)
+    server.check(client)
+    server.leave()
 
 
 def endless_head(server: Server, *, alone: bool = False) -> None:
