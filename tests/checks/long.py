@@ -359,6 +359,21 @@ def pipelined_in_pieces(server: Server) -> None:
         for target in targets:
             asked(server, client, target, questions.PIECES)
         server.leave()
+    if "long_head" not in server.verdicts.lost:
+        half_a_head_behind(server)
+
+
+def half_a_head_behind(server: Server, count: int = 100) -> None:
+    """There is never a moment at which all that has come is answered: a place in a buffer goes on and on."""
+    head = padded("/page1.txt", contract.HEAD - 91)  # of these no number fills a buffer
+    cut = len(head) // 3
+    server.did(f"sent {count} requests of {len(head):,} bytes on one connection, each with a part of the next behind")
+    client = server.client()
+    client.send(head[:cut])
+    for number in range(1, count + 1):
+        client.send(head[cut:] + head[: cut if number < count else 0])
+        server.serves(client, "/page1.txt", look_at=questions.ALWAYS_A_PART)
+    server.leave()
 
 
 def first_of_two(server: Server) -> None:

@@ -95,6 +95,9 @@ WINDOW = {
     "has not read": "what does send() do when the client's window is full, and who waits with it?",
 }
 LINGER = "which option of a socket lets close() wait, and for whom?"
+ROOM = "for how many such heads is there room at once, and what becomes of one more?"
+ALWAYS_A_PART = "when does the buffer begin anew, if something is always left in it?"
+STAYS = "what did one who left close, or give back, and who else had it in use?"
 REST = {
     "stays open": "who remembers what is left to send, and what says that there is room again?",
     "is another": "which byte comes next for this client, and what else moves that place in the file?",
