@@ -9,6 +9,7 @@ from grader.subject import Server
 from tests.checks import questions
 
 MORE = 80  # clients: who gives them to a hundred workers in turn comes to one who waits for somebody else
+MANY_LONG = 300  # clients with long heads: more than 2 MiB in all
 TINY = 4096  # bytes: the window of a slow reader
 #: What those who stall ask for: files of several folders, some of one name.
 FOLDERS = ("/", "/sub/", "/sub/deep/page.txt", "/kinds/kind.md")
@@ -68,6 +69,33 @@ def delay_nobody(server: Server, count: int) -> None:
             client.send(rest)
     for client, target, _ in order[2:]:
         server.serves(client, target, look_at=questions.ALONE)
+
+
+def long_heads_delay_nobody(server: Server, count: int) -> None:
+    """Who has sent nearly 8 KiB of a head stalls as any other, and gets as much room as the first. Whether one such
+    head is taken at all is another line's."""
+    head = request("/page1.txt", headers=("X-Padding: " + "x" * 8000,))
+    first = server.client()
+    first.send(head[:-9])
+    server.settle(partial(server.has_read, first))
+    first.send(head[-9:])
+    server.settle(first.done)
+    if not first.replies or first.replies[0].status != 200:
+        return
+    server.leave()
+    count = min(count, MANY_LONG)
+    server.told.clear()
+    server.did(f"{count} clients sent all but the end of a head of {len(head):,} bytes, and stalled; then another came")
+    crowd = [server.client() for _ in range(count)]
+    for client in crowd:
+        client.send(head[:-9])
+    server.settle(lambda: all(map(server.has_read, crowd)))
+    server.serves(server.ask("/small.bin"), "/small.bin", look_at=questions.ROOM)
+    server.did("then the stalled ones ended their requests, the last one first")
+    for client in reversed(crowd):
+        client.send(head[-9:])
+    for client in reversed(crowd):
+        server.serves(client, "/page1.txt", look_at=questions.ROOM)
 
 
 def all_at_once(server: Server, rounds: int = 12, each: int = 16) -> None:

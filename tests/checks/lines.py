@@ -223,6 +223,7 @@ LINES = {
         clients.come_at_once,
         clients.from_one_port,
         states.others_are_served,
+        clients.long_heads_delay_nobody,
     ),
     "stalled_readers": Line(
         "Eight clients that have stopped reading in mid-answer delay nobody.",
