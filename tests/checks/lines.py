@@ -195,6 +195,7 @@ LINES = {
         survival.odd_heads,
         survival.odd_values,
         survival.pipeline,
+        survival.beside_who_leaves,
         patience.minutes,
     ),
     "thousand": Line("After a thousand clients, and requests, it serves as after one.", survival.thousand),

@@ -11,7 +11,8 @@ from grader.client import Client, request
 from grader.grading import Grading
 from grader.reply import excerpt
 from grader.subject import Server
-from tests.checks import leaving, questions, ways
+from grader.words import plural
+from tests.checks import clients, leaving, questions, ways
 
 LONG_ENOUGH = 60  # seconds: who takes more than that for a thousand clients is not asked for all of them
 PATIENT = 50  # seconds: who has been silent for less than that may not have been given up, however busy others were
@@ -243,6 +244,7 @@ VANISH = (
 WARM = 60
 
 
+TOGETHER = 30  # who leave while others stay
 WAITS_FOR = request("/page3.txt")
 #: What each few of the thousand ask for, and what they ask for in vain.
 POPULAR, UNPOPULAR = "/popular.txt", "/unpopular.txt"
@@ -384,6 +386,31 @@ def pipeline(server: Server, count: int = 1100) -> None:
         server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)
         server.leave()
         server.goes_on()
+
+
+def beside_who_leaves(server: Server, *, alone: bool = False) -> None:
+    """Whoever leaves, in whatever way, takes nothing with him that one who stays still needs. alone: nobody else is
+    served meanwhile."""
+    if alone:
+        return
+    lost = server.verdicts.lost
+    some = [*ways.SERVED, *ways.VANISHED * ("vanishing" not in lost), *ways.IN_ANSWER * ("reset_in_answer" not in lost)]
+    some = [way for way in some if not way.before_accepted and (not way.dear or way in ways.STUCK)]
+    some = [way for way in some if way.head not in server.verdicts.unanswered]
+    server.told = ["two stopped reading in mid-answer"]
+    readers = clients.stuck_readers(server, 2)
+    half = one_who_waits(server)
+    server.did(f"others came, and left in {len(some)} ways; two of them in the middle of the same file")
+    for at in range(0, len(some), TOGETHER):
+        ways.side_by_side(server, some[at : at + TOGETHER])
+        server.bury()
+    server.did("then those who had stayed went on")
+    for client in readers:
+        client.open_window()
+        server.serves(client, "/big.bin", look_at=questions.STAYS)
+    half.send(WAITS_FOR[20:])
+    server.serves(half, "/page3.txt", look_at=questions.STAYS)
+    server.leave()
 
 
 def output_closed(grading: Grading) -> None:

@@ -251,14 +251,15 @@ IDLE = (
     unfinished("been served, was idle, ended the sending side", b"", CLOSED, first=PAGE, half=True),
     unfinished("been told that a file is not there, was idle", b"", CLOSED, first=request("/nope.txt")),
 )
+STUCK = (stuck(RESET), stuck(CLOSED))
 IN_ANSWER = (
     Way("asked for a file that shrank in mid-answer", shrunk, dear=True),
     unread("asked for a file", PAGE, CLOSED),
     unread("asked for a file", PAGE, RESET),
     *(unread(f"sent {words}", data, RESET) for data, words in OTHERS.items()),
-    stuck(RESET),
+    STUCK[0],
     stuck(RESET, half=True),
-    stuck(CLOSED),
+    STUCK[1],
 )
 PIPELINED = (
     unread("sent 5 requests in one piece", PAGE * 5, CLOSED),
