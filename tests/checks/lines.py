@@ -299,7 +299,11 @@ LINES = {
         "The words `Connection: close` elsewhere in the head mean nothing.", long.closes_for_nothing_else, also=REQUESTS
     ),
     "http10": Line("HTTP/1.0 means: answer, then close.", long.http10, also=REQUESTS),
-    "pipelined": Line("Requests sent without waiting are all answered, in order.", long.pipelined, also=REQUESTS),
+    "pipelined": Line(
+        "Requests sent without waiting are all answered, in order.",
+        long.pipelined,
+        also=(*REQUESTS, survival.pipeline),
+    ),
     "pipelined_pieces": Line(
         "Pipelined requests may be cut into pieces anywhere.",
         long.pipelined_in_pieces,

@@ -378,12 +378,20 @@ def thousand_requests(server: Server, count: int, each: int = 100, together: int
 
 
 def pipeline(server: Server, count: int = 1100) -> None:
-    """More requests in one piece than one may call for the next out of: a server may close after 100 answers."""
+    """More requests in one piece than one may call for the next out of: a server may close after 100 answers, or
+    go on; who stays and does not answer has forgotten what is left."""
     if server.long:
         server.did(f"sent {count:,} requests in one piece, and took what came")
         client = server.client()
         client.send(request("/page1.txt") * count)
-        server.until(lambda: client.over() or client.malformed or len(client.replies) >= count)
+        server.must(
+            lambda: client.over() or client.malformed or len(client.replies) >= count,
+            f"{count:,} answers, or after a hundred the end of the connection",
+            saw=lambda: f"{plural(len(client.replies), 'answer')}, and the connection stays open",
+            clients=[client],
+            look_at=questions.QUEUE,
+            costs="pipelined",
+        )
         server.leave()
         server.goes_on()
 
