@@ -36,6 +36,7 @@ MANY_SILENT = "after how long is a silent client given up, and does it matter ho
 TOO_SLOW = "the machine was too slow to tell whether a client is given up too early"
 WHOSE = "whose time is over here, and what becomes of the time of a client that has left?"
 GONE = "what becomes of the others when one client is given up?"
+LATE = "of whom does the loop know that he is there, when it comes to what he has sent?"
 KEPT = "what is done with the socket of a client that is given up: is it shut down, forgotten, closed?"
 LEFT = "vanishing"  # the line
 TWO_CLOCKS = "it goes by a clock that the grader cannot set forward: whether a client is given up too early is not seen"
@@ -405,6 +406,8 @@ def minutes(stage: Server | Grading, *, alone: bool = False) -> None:
         leaves_nothing(server, alone=alone)
         come_and_leave(server, alone=alone)
         nobody(server)
+        if not alone:
+            speaks_late(server)
 
 
 def gives_up(server: Server, *, alone: bool = False) -> None:
@@ -430,6 +433,23 @@ def gives_up(server: Server, *, alone: bool = False) -> None:
         server.leave()
         server.watch("over")
         nothing_left(server, given_up)
+
+
+def speaks_late(server: Server) -> None:
+    """Who may be given up speaks at that very moment: served or not, whoever comes then is."""
+    for kind in (*SILENCES, *IDLE[:2] * server.long):
+        words = f"a client {kind.words}; it was silent for minutes, by the server's clock"
+        server.told = [f"{words}, and went on before the server had looked at its clock; then another came"]
+        if client := silent_client(server, kind):
+            server.clock.forward(GIVEN)
+            client.open_window()
+            client.send(request(TARGET)[kind.sent :] * kind.reads)
+            server.settle(lambda late=client: late.over() or len(late.replies) >= late.asked)  # type: ignore[misc]
+            client.close()
+            server.bury()
+        with server.at_the_cost_of("goes_on"):
+            server.serves(server.ask("/small.bin"), "/small.bin", look_at=LATE)
+        server.leave()
 
 
 def is_served(server: Server, waiting: Client) -> None:
