@@ -12,7 +12,7 @@ from grader.client import Client, request
 from grader.finding import CannotGrade, Finding
 from grader.grading import Grading
 from grader.subject import Server
-from grader.timers import running
+from grader.timers import FOREVER, has_timers, running
 from grader.words import plural
 from tests.checks import census, clients, long, model, questions, ways
 
@@ -97,24 +97,34 @@ def grading_of(stage: Server | Grading) -> Grading:
 
 
 def mixes_clocks(grading: Grading) -> bool:
-    """Whether it gives up a client for whom no time has passed, if its clock was set forward before he came."""
+    """Whether it gives up a client for whom no time has passed, if its clock was set forward before he came.
+
+    Who does so with the first alone has slept over it, as it would over a real hour: that is judged.
+    """
     stage, line = list(grading.stage), grading.verdicts.line
     grading.verdicts.line = ""  # what fails here belongs to no check
     try:
-        return gives_up_after(grading, HOUR) and not gives_up_after(grading, 0)
+        given_up = gives_up_after(grading, HOUR)
+        return given_up != [True, False] and any(given_up) and not any(gives_up_after(grading, 0))
     except (Finding, CannotGrade):
         return False
     finally:
         grading.stage[:], grading.verdicts.line = stage, line
 
 
-def gives_up_after(grading: Grading, seconds: float) -> bool:
+def gives_up_after(grading: Grading, seconds: float) -> list[bool]:
+    """Whether it gives up one who comes then; and another right behind him, if it slept without a time-out before."""
     with grading.started() as server:
+        server.come_to_rest()
+        sleeps = sleeps_for_ever(server)
         pass_time(server, seconds)
-        client = silent_client(server, SILENCES[0])
-        assert client
-        server.wait_out(client.over, 1.5)  # once a second one looks around
-        return client.over() and not server.gone()
+        given_up = []
+        for _ in range(2 if sleeps else 1):
+            client = silent_client(server, SILENCES[0])
+            assert client
+            server.wait_out(client.over, 1.5)  # once a second one looks around
+            given_up.append(client.over() and not server.gone())
+        return given_up
 
 
 @by_one_clock
@@ -254,6 +264,13 @@ def timers(server: Server, *, calls: bool = True) -> list[float]:
 def nap(server: Server) -> float:
     """Seconds until a server that looks around now and then has done so once more."""
     return max((seconds for seconds in timers(server) if seconds < LOOK), default=0.0)
+
+
+def sleeps_for_ever(server: Server) -> bool:
+    """Whether only a client ends its sleep, as it would in an hour."""
+    rings = [*timers(server), server.clock.alarm or FOREVER]
+    none = not any(has_timers(server.launch.proc, pid) for pid in server.living())
+    return none and min(rings) >= FOREVER and all(task.state == "S" for task in server.tasks())
 
 
 def silent_client(server: Server, kind: Silence) -> Client | None:
