@@ -335,11 +335,10 @@ def made_first(server: "Server", deed: Deed) -> str:
         return f"truncate -s {server.root.vasts[target]} {bash.named(SITE + target)}"
     if not target or server.root.always_has(target) or not (place := on_disk(server, target)):
         return ""
-    size = len(server.root.files[target])
-    path = bash.named(place)
+    status = os.stat(server.root.path / os.path.relpath(place, SITE))
+    size, dated, path = status.st_size, int(status.st_mtime), bash.named(place)
     steps = [f"mkdir -p {bash.named(str(Path(place).parent))}"] if Path(place).parent != Path(SITE) else []
     steps.append(f"{'echo hello' if 0 < size < 200 else f'head -c {size} /dev/urandom'} >{path}")
-    dated = int(os.stat(server.root.path / os.path.relpath(place, SITE)).st_mtime)
     if abs(time.time() - dated) > A_DAY:
         steps.append(f"touch -d @{dated} {path}")
     return "; ".join(steps)

@@ -208,7 +208,7 @@ class Exchange:
 
 LEAK = "a file from outside the root was sent"
 #: Rules whose breach may be the work of what else went on: whether it is shows a server that is asked this alone.
-OF_ONE_ANSWER = {"status", "body", "readable", "parse", "answered", "ends"}
+OF_ONE_ANSWER = {"status", "body", "readable", "parse", "surplus", "answered", "ends"}
 
 
 @dataclass(frozen=True)
@@ -476,7 +476,8 @@ def unreadable(exchange: Exchange) -> Violation:
     if stated := cut_short(exchange, number):
         expected = f"200 with the {stated} bytes of {exchange.requests[number].target[:100].decode('latin-1')}"
         return Violation("body", line_of(exchange, number), expected, exchange.malformed)
-    return Violation("parse", "strict", f"an answer to {asked} that parses as HTTP", exchange.malformed)
+    rule = "parse" if number < len(exchange.requests) else "surplus"
+    return Violation(rule, "strict", f"an answer to {asked} that parses as HTTP", exchange.malformed)
 
 
 def cut_short(exchange: Exchange, number: int) -> int:

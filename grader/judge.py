@@ -101,7 +101,12 @@ def owner(server: "Server", client: Client, violation: Violation) -> str:
         return violation.line
     if violation.rule == "ends" and violation.line in verdicts.lost:
         return violation.line  # asked alone, its head is in one piece: whether it ends may hang on that
-    return alone(server, client, violation)
+    if line := alone(server, client, violation):
+        return line
+    if violation.rule == NO_ANSWER and client.half_closed:
+        line = "half_close" if len(contract.cut(bytes(client.sent))[0]) == 1 else "pipelined_half_close"
+        return line if line in verdicts.lines and line != verdicts.line else ""
+    return ""
 
 
 def shows_alone(server: "Server", client: Client, violation: Violation) -> bool:

@@ -51,11 +51,19 @@ class Output:
 
     def behind(self) -> bool:
         """Whether something that the server has printed still waits in the pipe."""
-        size = array.array("i", [0])
         with self.lock:
-            if not self.closed:
-                fcntl.ioctl(self.reader, termios.FIONREAD, size)
-        return size[0] > 0
+            return self.waiting() > 0
+
+    def printed(self) -> int:
+        """Bytes that the server has printed so far, those among them that nobody has taken out of the pipe yet."""
+        with self.lock:
+            return self.total + self.waiting()
+
+    def waiting(self) -> int:
+        size = array.array("i", [0])
+        if not self.closed:
+            fcntl.ioctl(self.reader, termios.FIONREAD, size)
+        return size[0]
 
     def text(self, since: int = 0) -> str:
         """What was printed from byte `since` on; a cut in the middle is said where it is."""

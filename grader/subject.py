@@ -57,7 +57,7 @@ class Server(Facts):
         """A check begins: what is told of it begins here too."""
         self.told.clear()
         self.named = 0
-        self.printed_before = self.launch.output.total
+        self.printed_before = self.launch.output.printed()
         self.began, self.failed_at = time.monotonic(), 0.0
         self.scene = ""  # the line that what fails now costs, if it is not the check's own
         self.cast = Cast()
@@ -115,6 +115,8 @@ class Server(Facts):
             self.check(client)
             client.close()
         self.bury()
+        if "backlog" in self.verdicts.lost:  # who comes before the next accept() would be turned away
+            self.come_to_rest()
 
     def bury(self) -> None:
         self.departed += [client for client in self.clients if client.closed]
@@ -286,7 +288,8 @@ class Server(Facts):
         refused = any(client.ended == "refused" for client in clients or [])
         if (self.gone() or refused) and self.verdicts.line:
             end = evidence.the_end(self.launch) if self.gone() else "refused"
-            first = self.verdicts.ends.setdefault(end, costs or self.verdicts.line)
+            who = "backlog" if end == "refused" and "backlog" in self.verdicts.lines else costs or self.verdicts.line
+            first = self.verdicts.ends.setdefault(end, who)
             if first != (costs or self.verdicts.line):
                 costs, rule = first, end
         fault = by_hand.Fault(clients[0], expected, broken, amiss) if clients else None

@@ -113,7 +113,7 @@ def survivors(server: Server) -> str:
 def all_kinds(server: Server) -> None:
     """Clients have come and left in most of the ways that there are, but for those that it is known not to bear."""
     lost = server.verdicts.lost
-    some = ways.VANISHED * ("vanishing" not in lost) + ways.IN_ANSWER * ("reset_in_answer" not in lost)
+    some = () if lost & ways.LEFT else ways.VANISHED + ways.IN_ANSWER
     these = [way for way in (*ways.SERVED, *some) if not way.dear]
     at_once = 1 if server.grading.step.startswith("01") else len(these)
     with server.blaming("goes_on"):
@@ -131,7 +131,7 @@ def stops(grading: Grading, number: signal.Signals, served: bool, *, group: bool
         before = "clients had been served, or had left before" if served else "none had come"
         whom = "the whole process group, as a terminal does" if group else "the main process"
         server.did(f"sent {number.name} to {whom}; no client was in service, {before}")
-        server.printed_before = server.launch.output.total
+        server.printed_before = server.launch.output.printed()
         others = len(server.living()) > 1
         if group:
             server.launch.signal(number, group=True)  # at rest: nobody has stopped it

@@ -173,8 +173,7 @@ def come_and_leave(server: Server, *, alone: bool) -> None:
     """In mid-request, and in mid-answer; the first descriptors are of those who sent half a head, and so is the last
     client of a server of one at a time."""
     lost = server.verdicts.lost
-    some = [*ways.HALVES, *ways.ZEROS] * ("vanishing" not in lost)
-    some += [way for way in ways.IN_ANSWER if not way.dear] * ("reset_in_answer" not in lost)
+    some = [] if lost & ways.LEFT else [*ways.HALVES, *ways.ZEROS, *(way for way in ways.IN_ANSWER if not way.dear)]
     with server.blaming("goes_on"):
         ways.play(server, some[::-1] if alone else some, 1 if alone else len(some))
     server.settle(lambda: server.client_descriptors() == 0)

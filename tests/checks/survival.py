@@ -262,7 +262,7 @@ def thousand(
     Those whom this server has had before count too. leaves: the lines that what is left of them costs.
     """
     began, crowd = time.monotonic(), None
-    vanish = () if server.verdicts.lost & {"vanishing", "reset_in_answer"} else VANISH
+    vanish = () if server.verdicts.lost & ways.LEFT else VANISH
     each, at_once = served + len(VANISH), 1 if alone else leaving.AT_ONCE
     first = min(server.had, count // 2)
     waiting = None if alone or "stalled" in server.verdicts.lost else one_who_waits(server)
@@ -402,7 +402,7 @@ def beside_who_leaves(server: Server, *, alone: bool = False) -> None:
     if alone:
         return
     lost = server.verdicts.lost
-    some = [*ways.SERVED, *ways.VANISHED * ("vanishing" not in lost), *ways.IN_ANSWER * ("reset_in_answer" not in lost)]
+    some = [*ways.SERVED, *(() if lost & ways.LEFT else ways.VANISHED + ways.IN_ANSWER)]
     some = [way for way in some if not way.before_accepted and (not way.dear or way in ways.STUCK)]
     some = [way for way in some if way.head not in server.verdicts.unanswered]
     server.told = ["two stopped reading in mid-answer"]

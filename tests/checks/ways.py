@@ -152,6 +152,10 @@ OTHERS = {
     request("/page1.txt", method="DELETE"): "a request with another method",
     b"HELLO\r\n\r\n": "no HTTP",
 }
+
+#: The lines on what becomes of those who leave too soon: who has lost one of them is asked no more about it elsewhere.
+LEFT = {"vanishing", "reset_in_answer"}
+
 SERVED = (
     served("asked for a file", PAGE),
     served("asked for an empty file", request("/empty.txt")),

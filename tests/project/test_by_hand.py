@@ -129,6 +129,19 @@ def test_what_is_tried_leaves_nothing(grading):
     assert found.value.repeat.endswith("curl -sSi -g --path-as-is --max-time 5 http://127.0.0.1:7890/page1.txt")
 
 
+def test_a_file_made_for_one_check(grading):
+    """It is made first, though what was asked for has a query behind the name."""
+    run = grading(solution("01_blocking"), "01_blocking")
+    run.verdicts.line = "queries"
+    with run.started() as server:
+        server.root.add_named("what?.txt", "/what%3F.txt")
+        client = server.ask("/what%3F.txt?what?")
+        server.reply(client)
+        with pytest.raises(Finding) as found:
+            server.fail("404 (why)", "client #1 was answered 200", clients=[client], amiss=lambda other: True)
+    assert "echo hello >" in found.value.repeat and "what?.txt" in found.value.repeat
+
+
 def test_what_fails_while_a_line_is_tried(grading):
     """It is not tried again by hand, and again, and so on: a server that ends with its first client, and soon."""
     ends = "def accept(listener):\n    listener.accept()\n    os._exit(0)\n\n\ndef unused("

@@ -224,7 +224,7 @@ MORE_WRONG = (
     (("nothing from outside", "outside"), request("*"), reply(200, b"the secret is"), {}),
     (("nothing from outside", "links"), request("/link"), reply(404, b"the secret is"), {}),
     (("parse", "strict"), GET, b"HTTP/1.1 200 OK\nContent-Length: 9\n\n" + PAGE, {}),
-    (("parse", "strict"), GET, reply() + b"\r\n", {}),
+    (("surplus", "strict"), GET, reply() + b"\r\n", {}),
     (("parse", "strict"), GET, reply(200, PAGE, "Content-Length: 9"), {}),
     (("parse", "strict"), GET, reply(200, PAGE, "Content-Length: 12", length=False), {}),
     (("parse", "strict"), request("/nope"), NOPE[:-1], {}),

@@ -274,8 +274,9 @@ def test_output_since():
     """What was printed from some byte on, wherever the cut is."""
     output = Output()
     parts = [b"h" * Output.HEAD, b"m" * Output.TAIL, b"n" * Output.TAIL, b"t" * 100]
-    for part in parts:
+    for number, part in enumerate(parts, 1):
         os.write(output.writer, part)
+        assert output.printed() == sum(map(len, parts[:number]))  # read already, or still in the pipe
         until(lambda part=part: output.total % len(part) == output.total % len(part), "all of it")
     os.close(output.writer)
     output.close()
