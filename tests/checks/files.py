@@ -101,6 +101,7 @@ QUERIES = {
     "/page6.txt": ("?" + "&".join(["a=b"] * 300), "what is there to count in a query?"),
     "/page7.txt": ("?" + ";".join(f"{n}" for n in range(300)), "what is there to read in a query?"),
     "/page4.txt": ("?a=%00&b=%zz", "what of a query has to be decoded, or to make sense, for a file to be sent?"),
+    "/page10.txt": ("?q=caf%E9", "which bytes may the escapes of a query stand for, if nobody asks for their meaning?"),
 }
 #: Names that browsers, robots and those who look for holes ask for; and what some pages send instead of a picture.
 EXPECTED = """
@@ -116,6 +117,8 @@ NEARLY = """
     /page1..txt /page1.tx /page1.txtt /PAGE1.TXT /page%EF%BC%91.txt /page1.txt%E2%80%8B /pag%D0%B51.txt
 """.split()
 ALIKE = "is there a file of this very name, or of one that is like it?"
+#: Pages of a site that servers like to send for what is not there.
+INSTEAD = ("/404.html", "/404.htm", "/404/index.html", "/errors/404.html", "/error.html", "/200.html", "/sub/404.html")
 USUAL = ("/404.html", *(target for target in EXPECTED[:15] if target != "/.htaccess"))
 MIDWAY = "what does open() raise when one of the names on the way is no folder, and what is the client told?"
 #: What is no readable regular file -> what to ask when it is not answered so.
@@ -242,6 +245,14 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("Upgrade: h2c, websocket",),
     ("Connection: TE", "TE: trailers"),
 )
+#: The same, of a browser, whose brand may hold any sign; of proxies, who may know no address, RFC 7239, section 6.2; of
+#: what follows a request on its way; of who has been there before.
+LATELY: tuple[tuple[str, ...], ...] = (
+    ('Sec-CH-UA: "Not;A=Brand";v="8", "Chromium";v="140"', "Sec-CH-UA-Mobile: ?0", 'Sec-CH-UA-Platform: "Linux"'),
+    ("X-Real-IP: 2001:db8::1", "X-Forwarded-For: unknown, [2001:db8::1]:4711", "X-Forwarded-Port: 443"),
+    ("Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Baggage: a=b;c, d=%20e", "Early-Data: 1"),
+    ("Cookie: session=0af7651916cd43dd; theme=dark", "X-CSRF-Token: 0af7"),
+)
 #: Files that stand beside another one, in another language or packed, and that nobody has asked for.
 BESIDE = (
     *(f"/page1{end}" for end in (".txt.de", ".de.txt", ".txt.gz", ".txt.br", ".txt.html", ".html", ".json", ".webp")),
@@ -329,6 +340,18 @@ def usual_names(server: Server) -> None:
             server.leave()
 
 
+def pages_instead(server: Server) -> None:
+    """What a site has for what is not there may be sent; the status stays what it is."""
+    with server.root.for_now(*INSTEAD):
+        for target in INSTEAD:
+            server.root.add(target, f"{target} of the site\n".encode())
+        for target in ("/nope.txt", "/nope/", "/nope", "/sub/nope.html"):
+            server.did(f"asked for {target}, which is not there, of a site with a page for that: /404.html", again=True)
+            client = server.ask(target, headers=BROWSER)
+            server.answers(client, (404,), f"{target} is not there", questions.PAGE_INSTEAD)
+            server.leave()
+
+
 def programs(server: Server) -> None:
     """What may be run, and is to be sent all the same."""
     for target in PROGRAMS:
@@ -397,14 +420,19 @@ def usual_lines(server: Server) -> None:
         client.send(f"GET /page1.txt HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         server.serves(client, "/page1.txt", look_at=questions.BESIDE)
         server.leave()
-    for together in TOGETHER:
-        server.did(f"asked for /page1.txt with the header lines `{'`, `'.join(together)}`", again=True)
-        server.serves(server.ask("/page1.txt", headers=together), "/page1.txt", look_at=questions.BESIDE)
-        server.leave()
+    served_beside(server, TOGETHER)
     for at in range(0, len(NOTHING), AT_ONCE):
         lines = NOTHING[at : at + AT_ONCE]
         server.did(f"asked for /nope.txt with the header lines `{'`, `'.join(lines)}`", again=True)
         server.reply(server.ask("/nope.txt", headers=lines))
+        server.leave()
+    served_beside(server, LATELY)
+
+
+def served_beside(server: Server, lines: tuple[tuple[str, ...], ...]) -> None:
+    for together in lines:
+        server.did(f"asked for /page1.txt with the header lines `{'`, `'.join(together)}`", again=True)
+        server.serves(server.ask("/page1.txt", headers=together), "/page1.txt", look_at=questions.BESIDE)
         server.leave()
 
 

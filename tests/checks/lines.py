@@ -120,6 +120,7 @@ LINES = {
     "missing": Line(
         "What is no readable regular file is 404, with a body that a person can read.",
         files.missing,
+        files.pages_instead,
         also=(*REQUESTS, files.usual_lines),
     ),
     "outside": Line("Nothing outside the root is served, however the path is spelled.", safety.climbs, also=REQUESTS),

@@ -189,6 +189,10 @@ CONTENT = {
     "is another": "are the bytes sent as they are in the file?",
 }
 
+PAGE_INSTEAD = {
+    "was answered": "what becomes of the status when a page of the site is sent for what is not there?",
+    "": "what is sent for what is not there, if the site has a page for that?",
+}
 AS_IT_IS = "what does your code make of this file, by its name or by what is in it, but a row of bytes?"
 BY_NAME = "for which names does your code have an answer of its own, and is the file looked for before that?"
 PACKED = "which file was asked for, and what has its packing to do with it?"
@@ -215,6 +219,7 @@ INSIDE = {
 METHODS = {
     "was answered 400": "is there a mistake in this request line, or does the server only not know the word?",
     "was answered 404": "which is looked at first, the method or the path?",
+    "was answered 411": "which is looked at first, the method or the body, and has this request one?",
     "": "which methods does the server know, and how exactly does it compare?",
 }
 REQUEST_LINE = {

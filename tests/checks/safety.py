@@ -39,6 +39,7 @@ METHODS = (
     *("TRACE", "PROPFIND", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "GETS", "get"),
     *("M-SEARCH", "VERSION-CONTROL", "G", "A!#$%&'*+-.^_`|~9", "B" * 40),  # tokens, RFC 9110, section 5.6.2
 )
+UPLOADS = ("POST", "PUT", "PATCH")  # who sends no length has no body, RFC 9112, section 6.3
 #: Where no file is, or another kind of thing: the method is no other there.
 ANYWHERE = (
     *("/nope.txt", "/nope/", "/", "/sub/", "/sub", "/bare/", "/page1.txt/", "/fifo", "/empty.txt", "/page1.txt?x=1"),
@@ -54,6 +55,7 @@ JUNK = (
     b"GET /page1.txt FTP/1.1\r\nHost: kata.test\r\n\r\n",
     b"OPTIONS sip:nm SIP/2.0\r\nHost: kata.test\r\n\r\n",
     b"M-SEARCH * SSDP/1.0\r\nHost: kata.test\r\n\r\n",
+    b"GET /page1.txt HTTPS/1.1\r\nHost: kata.test\r\n\r\n",
 )
 #: What a server makes of these is its own business, but it lives on.
 UNUSUAL = (
@@ -107,7 +109,7 @@ def links(server: Server) -> None:
 def methods(server: Server) -> None:
     server.did("sent other methods for a file that is there, without a body")
     for method in METHODS:
-        headers = ("Content-Length: 0",) if method in ("POST", "PUT", "PATCH") else ()
+        headers = ("Content-Length: 0",) if method in UPLOADS else ()
         client = server.ask("/page1.txt", method=method, headers=headers)
         statuses = tuple(sorted(refusals(method)))
         server.answers(client, statuses, f"{method} is not GET", questions.METHODS)
@@ -116,6 +118,10 @@ def methods(server: Server) -> None:
         server.did(f"sent {method} {target}, without a body", again=True)
         client = server.ask(target, method=method, headers=("Content-Length: 0",) * (method == "POST"))
         server.answers(client, (405, 501), f"{method} is not GET", questions.METHODS)
+        server.leave()
+    for method in UPLOADS:
+        server.did(f"sent {method} /page1.txt without a Content-Length, which means without a body", again=True)
+        server.answers(server.ask("/page1.txt", method=method), (405, 501), f"{method} is not GET", questions.METHODS)
         server.leave()
 
 

@@ -147,7 +147,7 @@ FIELDS = (
     ("Range", "If-Range"),
     ("If-Modified-Since", "If-Unmodified-Since", "Date"),
     ("If-None-Match", "If-Match", "Cache-Control", "Keep-Alive"),
-    ("X-Request-Id", "Access-Control-Request-Headers"),
+    ("X-Request-Id", "Access-Control-Request-Headers", "X-Real-IP", "X-Forwarded-Port", "Traceparent", "Sec-CH-UA"),
     ("Cookie", "Authorization", "Referer", "Origin", "Forwarded", "X-Forwarded-For", "Max-Forwards", "Via"),
     ("Accept", "Accept-Encoding", "Accept-Language", "Accept-Charset", "Content-Type", "TE", "User-Agent"),
 )
