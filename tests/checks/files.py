@@ -529,6 +529,8 @@ def fresh(server: Server) -> None:
         large_changed(server)
     replaced_by_links(server)
     pointed_anew(server)
+    in_every_shape(server)
+    one_in_place_of_the_other(server)
     if server.long:
         on_one_connection(server)
 
@@ -649,6 +651,59 @@ def replaced_by_links(server: Server) -> None:
         server.did("a file that was a link in between was put back, and asked for", again=True)
         server.serves(server.ask(target), target, look_at=questions.FRESH)
         server.leave()
+
+
+#: In what other shapes a file is asked for: the words, the target, and what `request` takes beside it.
+SHAPES: tuple[tuple[str, str, clients.Options], ...] = (
+    ("with a query", "/shaped.txt?v=1", {}),
+    ("by one who takes it packed", "/shaped.txt", {"headers": ("Accept-Encoding: gzip, deflate, br, zstd",)}),
+    ("as browsers do", "/shaped.txt", {"headers": BROWSER}),
+    ("by an escaped name", "/%73haped.txt", {}),
+    ("by HTTP/1.0", "/shaped.txt", {"version": "1.0"}),
+    ("below a link", "/itself/shaped.txt", {}),
+    ("by a link", "/relative.txt", {}),
+)
+SHAPED = ("/shaped.txt", "/linked-to.txt")  # the files that these lead to
+
+
+def in_every_shape(server: Server) -> None:
+    """Each may have a path of its own through the code, and a place where what is found is kept."""
+    first = b"made while the server was running\n" * 60
+    with server.root.for_now(*SHAPED):
+        for verb, data in (
+            ("made", first),
+            ("changed", first.upper()),
+            ("made longer", first + first),
+            ("removed", b""),
+        ):
+            for name in SHAPED:
+                server.root.add(name, data) if data else server.root.remove(name)
+            for words, target, options in SHAPES:
+                server.did(f"a file was {verb}, and asked for {words}: {target}", again=True)
+                client = server.ask(target, **options)
+                if data:
+                    server.reply(client, f"200 with {len(data)} bytes", questions.FRESH)
+                else:
+                    server.answers(client, (404,), "the file has been removed", questions.FRESH)
+                server.leave()
+
+
+def one_in_place_of_the_other(server: Server) -> None:
+    """What was a folder is a file now, and the other way round."""
+    name, inside = "/turned", "/turned/index.html"
+    for turn in ("a folder", "a file in place of a folder", "a folder in place of a file"):
+        folder = turn != "a file in place of a folder"
+        server.root.add(*((inside, b"in a folder\n", "/turned/") if folder else (name, b"a file\n")))
+        server.did(f"{name} was {turn}, and asked for with a slash behind it and without", again=True)
+        for target in ("/turned/", name):
+            if target in server.root.files:
+                server.serves(server.ask(target), target, look_at=questions.FRESH)
+            else:
+                server.answers(server.ask(target), (404, 301)[: 1 + folder], f"{name} is {turn}", questions.FRESH)
+            server.leave()
+        server.root.remove(inside if folder else name)
+        if folder:
+            os.rmdir(os.path.join(server.root.place, name[1:].encode()))
 
 
 def gone(server: Server, name: str) -> None:
