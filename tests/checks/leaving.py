@@ -50,6 +50,7 @@ CEILING = 1000  # of a large pool that has one more with each client until it is
 UNREAPED = "no point is lost by it, but nobody waited for the children that had ended until one more client came"
 LULL = 420  # clients in a row who leave nothing more: what leaves one of 200 has grown by two
 LONG_ENOUGH = 60  # seconds: who takes more than that for them all is not judged by them
+WORKERS = (*TASKS, GREENLETS)  # of a pool
 EVERY = (SOCKETS, *DESCRIPTORS, *TASKS, GREENLETS, WATCHED)
 TASK_WORDS = "what does one of these {} do once its client has been served, or has left?"
 
@@ -96,7 +97,7 @@ class Leavers:
         crowd = [way for way in these for _ in range(min(each, DEAR) if way.dear else each)]
         self.server.did(f"clients came and left in {plural(len(these), 'way')}, more than {2 * len(crowd)} of them")
         self.server.did("")
-        least = Counter[str]()
+        least = first = Counter[str]()
         for number in range(3):
             # The first time is for what is opened when it is first needed, and for as many as a pool may need.
             # Then those come last who came first: of some servers only the last one's socket stays open.
@@ -106,6 +107,8 @@ class Leavers:
             if SOCKETS in self.kinds and now[SOCKETS]:
                 self.socket_left(these, look_at)
             least = now & least if number else now
+            first = now if number == 0 else first
+        misses_nobody(self.server, these, self.at_once, first, now)
         if grown := exceeds(now, goal):
             self.find_out(these, grown, look_at)
 
@@ -412,6 +415,42 @@ class Crowd(NamedTuple):
             kinds = tuple(dict.fromkeys(kind for some in grown.values() for kind in some))
             vanishing = Leavers(self.server, kinds, at_once, (served,), costs="vanishing")
             vanishing.find_slow((ways.VANISHED[:4],), kinds, questions.LEFT)
+
+    def is_as_before(self, these: tuple[Way, ...], at_once: int) -> None:
+        """The same of clients of many kinds, of whom only a few have come; and none of its workers is missing."""
+        for line, kinds in self.has_more().items():
+            if ZOMBIES not in kinds:  # a few may wait, and they have lines of their own
+                Leavers(self.server, kinds, at_once, costs=line).find_out(these, kinds, questions.OPENED)
+        misses_nobody(self.server, these, at_once, self.before, count_at_rest(self.server, {}))
+
+
+def misses_nobody(
+    server: Server, these: tuple[Way, ...], at_once: int, before: Counter[str], now: Counter[str]
+) -> None:
+    """Demand that whoever serves is there for the next: a worker that ends with its client, and is not replaced, is
+    missed when it was the last. A pool may become smaller by itself, so nothing rests on how many there are."""
+    if all(now[kind] >= before[kind] for kind in WORKERS) or loses(server, these, at_once) <= 0:
+        return
+    for way in these:
+        crowd, lost = (way,) * (DEAR if way.dear else PROCESSES), 0
+        for _ in range(CEILING // len(crowd)):
+            if (fewer := loses(server, crowd, at_once)) <= 0:
+                break
+            lost += fewer
+            server.told = [f"clients came, {len(crowd)} at a time: they {way.told}"]
+            server.did(f"{plural(lost, 'thread, process or greenlet')} of the server ended with them")
+            with server.at_the_cost_of("goes_on"):
+                server.probe(1, questions.MISSED)
+
+
+def loses(server: Server, crowd: tuple[Way, ...], at_once: int) -> int:
+    """How many workers fewer there are when these have come and left."""
+    before = count_at_rest(server, {})
+    with server.at_the_cost_of("goes_on"):
+        ways.play(server, list(crowd), at_once)
+    server.departed.clear()
+    now = count_at_rest(server, {})
+    return max(before[kind] - now[kind] for kind in WORKERS)
 
 
 def one_for_long(server: Server, crowd: Crowd, each: int = 10) -> None:

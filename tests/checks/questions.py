@@ -126,6 +126,7 @@ LEFT = {
     "": "which path through your code does such a client take to its end, and what is still open there?",
 }
 
+MISSED = "who serves the next client, when those who have served such clients are no more?"
 REAPED = "who waits for a child that has ended, and for how many at a time?"
 
 # Where requests and answers begin and end

@@ -126,6 +126,13 @@ TARGETS = {
     "one of 5,000 bytes": b"/" + b"a/" * 2500,
     "format letters": b"/%s%d%(a)s{0}{a.b}",
 }
+#: The same, of those who are on their way elsewhere.
+AWAY = {
+    "a climb": b"/../secret.txt",
+    "a climb that is escaped": b"/sub/%2e%2e/%2e%2e/secret.txt",
+    "a path that wanders": b"/sub/../page1.txt",
+    "two slashes": b"//page1.txt",
+}
 OTHERS = {"OPTIONS *": b"OPTIONS * HTTP/1.1\r\n", "CONNECT": b"CONNECT kata.test:80 HTTP/1.1\r\n"}
 #: These a server may wait behind: more may be to come.
 UNFINISHED = {
@@ -170,10 +177,13 @@ def heads() -> Iterator[tuple[str, bytes, bool]]:
     yield "an empty target", b"GET  HTTP/1.1\r\n" + HOST + b"\r\n", True
     yield from ((what, line + HOST + b"\r\n", True) for what, line in OTHERS.items())
     yield from ((what, head, False) for what, head in UNFINISHED.items())
+    for what, target in AWAY.items():
+        yield f"{what} as target", b"GET %b HTTP/1.1\r\n%b\r\n" % (target, HOST), True
 
 
-def odd_heads(server: Server) -> None:
+def odd_heads(server: Server, leaves: leaving.Lines = leaving.LINES, alone: bool = False) -> None:
     """The odd ones leave before the next one comes: so it is the same for who serves one client at a time."""
+    crowd = leaving.Crowd.of(server, leaves)
     server.did("one odd head after the other was sent, and after each another client asked")
     for what, head, answered in heads():
         story = (
@@ -190,6 +200,8 @@ def odd_heads(server: Server) -> None:
             nothing_from_outside(server, odd)
             server.leave(odd)
         next_one(server, story)
+    these = tuple(ways.served(f"sent a head with {what}", head) for what, head, answered in heads() if answered)
+    crowd.is_as_before(these, 1 if alone else leaving.AT_ONCE)
 
 
 def odd_values(server: Server) -> None:
