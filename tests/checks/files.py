@@ -681,8 +681,10 @@ def in_every_shape(server: Server) -> None:
             for words, target, options in SHAPES:
                 server.did(f"a file was {verb}, and asked for {words}: {target}", again=True)
                 client = server.ask(target, **options)
-                if data:
+                if data and "packed" in words:  # the rules unpack it
                     server.reply(client, f"200 with {len(data)} bytes", questions.FRESH)
+                elif data:
+                    server.serves(client, target, data, questions.FRESH)
                 else:
                     server.answers(client, (404,), "the file has been removed", questions.FRESH)
                 server.leave()

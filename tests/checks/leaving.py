@@ -438,7 +438,7 @@ def misses_nobody(
                 break
             lost += fewer
             server.told = [f"clients came, {len(crowd)} at a time: they {way.told}"]
-            server.did(f"{plural(lost, 'thread, process or greenlet')} of the server ended with them")
+            server.did(f"{plural(lost, 'worker')} of the server (threads, processes or greenlets) ended with them")
             with server.at_the_cost_of("goes_on"):
                 server.probe(1, questions.MISSED)
 

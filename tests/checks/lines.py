@@ -172,7 +172,7 @@ LINES = {
     "no_leak": Line(
         "Served clients leave no descriptor behind.",
         leaving.no_leak,
-        also=(*STATES, survival.thousand),
+        also=(*STATES, survival.thousand, survival.odd_heads),
     ),
     "patience": Line(
         "A silent client is not given up before 60 seconds.",
