@@ -529,10 +529,10 @@ def fresh(server: Server) -> None:
         large_changed(server)
     replaced_by_links(server)
     pointed_anew(server)
-    in_every_shape(server)
-    one_in_place_of_the_other(server)
     if server.long:
         on_one_connection(server)
+    in_every_shape(server)
+    one_in_place_of_the_other(server)
 
 
 def on_one_connection(server: Server) -> None:
