@@ -97,7 +97,7 @@ class Leavers:
         crowd = [way for way in these for _ in range(min(each, DEAR) if way.dear else each)]
         self.server.did(f"clients came and left in {plural(len(these), 'way')}, more than {2 * len(crowd)} of them")
         self.server.did("")
-        least = first = Counter[str]()
+        least = before = Counter[str]()
         for number in range(3):
             # The first time is for what is opened when it is first needed, and for as many as a pool may need.
             # Then those come last who came first: of some servers only the last one's socket stays open.
@@ -106,9 +106,8 @@ class Leavers:
             now = count_at_rest(self.server, goal | dict.fromkeys({SOCKETS} & {*self.kinds}, 0))
             if SOCKETS in self.kinds and now[SOCKETS]:
                 self.socket_left(these, look_at)
-            least = now & least if number else now
-            first = now if number == 0 else first
-        misses_nobody(self.server, these, self.at_once, first, now)
+            before, least = least, now & least if number else now
+        misses_nobody(self.server, these, self.at_once, before, now)
         if grown := exceeds(now, goal):
             self.find_out(these, grown, look_at)
 
@@ -444,8 +443,8 @@ def misses_nobody(
 
 
 def loses(server: Server, crowd: tuple[Way, ...], at_once: int) -> int:
-    """How many workers fewer there are when these have come and left."""
-    before = count_at_rest(server, {})
+    """How many workers fewer there are when these have come and left; one that is just ending is none."""
+    before = count_at_rest(server, {}) & count_at_rest(server, {})
     with server.at_the_cost_of("goes_on"):
         ways.play(server, list(crowd), at_once)
     server.departed.clear()
