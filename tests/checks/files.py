@@ -396,7 +396,7 @@ def kinds_of_sizes(server: Server) -> None:
     text = b"".join(b"one line is as good as another; this is number %d\n" % number for number in range(400))
     sizes = ((20_001, SUFFIXES), (docroot.LARGE + server.root.odd(), SUFFIXES_OF_LARGE))
     for size, suffix in ((size, suffix) for size, suffixes in sizes for suffix in suffixes):
-        target = f"/of-{size}{suffix}"
+        target = f"/{'middling' if size < docroot.LARGE else 'lengthy'}{suffix}"
         server.root.add(target, (text * (size // len(text) + 1))[:size])
         for headers in ((), ("Accept-Encoding: gzip, deflate",)):
             server.did(f"asked for {target}{''.join(f' with `{each}`' for each in headers)}", again=True)
