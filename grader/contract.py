@@ -560,8 +560,13 @@ def stays(exchange: Exchange, last: Request, how: str) -> Iterator[Violation]:
 
 def may_be_over(exchange: Exchange, answered: int) -> bool:
     """Whether this client has been silent for so long that it may be given up."""
-    stated = stated_timeout(exchange.replies[answered - 1]) if answered and not exchange.rest else None
-    return exchange.idle >= (MINUTE if stated is None else min(MINUTE, stated - 0.5))
+    return exchange.idle >= (idle_limit(exchange.replies[answered - 1]) if answered and not exchange.rest else MINUTE)
+
+
+def idle_limit(reply: Reply) -> float:
+    """Seconds after which a connection may be given up that is idle since this answer; half a one less than stated."""
+    stated = stated_timeout(reply)
+    return MINUTE if stated is None else min(MINUTE, stated - 0.5)
 
 
 def due(exchange: Exchange, number: int) -> bool:

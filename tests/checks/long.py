@@ -494,9 +494,8 @@ def idle_crowd(server: Server, count: int) -> None:
 
 
 def closed_too_soon(client: Client) -> bool:
-    stated = stated_timeout(client)
-    limit = contract.MINUTE if stated is None else min(contract.MINUTE, stated - 0.5)
-    return client.ended == "end of stream" and len(client.replies) <= client.asked and client.idle_time() < limit
+    early = len(client.replies) <= client.asked and client.idle_time() < contract.idle_limit(client.replies[-1])
+    return client.ended == "end of stream" and early
 
 
 def may_have_been_closed(client: Client) -> bool:
